@@ -1,0 +1,149 @@
+/**
+ * The runtime port: everything the worker asks of whatever executes a run. Implementations differ in what they can do, and
+ * say so in `capabilities`; callers branch on those, never on a name.
+ *
+ * Kill (the run dies: `stop`) and shutdown (the worker dies, the run lives: just drop the object) are different things.
+ */
+export interface Runtime {
+  readonly name: string;
+  readonly capabilities: RuntimeCapabilities;
+  /** One sentence for people: version, and what this runtime cannot do. */
+  readonly description: string;
+
+  /**
+   * Makes the image ready and answers the exact image that `start` will use.
+   * @throws ImageError with a sentence for the user.
+   */
+  prepareImage(reference: string, options: PrepareImageOptions): Promise<PreparedImage>;
+
+  /** Starts the command and returns as soon as it runs. The handle is JSON: it is kept on disk for `recover`. */
+  start(specification: RunSpecification, signal: AbortSignal): Promise<RunHandle>;
+
+  /** Finds a run that an earlier process started. Undefined: there is no trace of it. */
+  recover(handle: RunHandle): Promise<RecoveredRun | undefined>;
+
+  /** Handles of all runs of this runtime and worker that are still there, for removing orphans. */
+  list(): Promise<RunHandle[]>;
+
+  /** Resolves when the command has ended, whoever started it; rejects only with the signal's reason or a RuntimeError. */
+  wait(handle: RunHandle, signal: AbortSignal): Promise<RunExit>;
+
+  /** Kills every process of the run and returns when they are gone; nothing happens if it had ended already. */
+  stop(handle: RunHandle): Promise<void>;
+
+  /** Removes everything the runtime keeps about a run; the run directory stays. May be called twice. */
+  destroy(handle: RunHandle): Promise<void>;
+
+  /** A sample of what the run uses; undefined when it has ended. */
+  statistics(handle: RunHandle): Promise<RunStatistics | undefined>;
+
+  /** The IP address under which the worker reaches the run; undefined where there is none. */
+  address(handle: RunHandle): Promise<string | undefined>;
+
+  close(): Promise<void>;
+}
+
+export interface RuntimeCapabilities {
+  readonly images: boolean;
+  readonly cpuLimit: boolean;
+  readonly memoryLimit: boolean;
+  readonly networkIsolation: boolean;
+  readonly gpus: boolean;
+}
+
+export interface PrepareImageOptions {
+  signal: AbortSignal;
+  /** Called with words such as `Downloading 12m/80m (15% done)`. */
+  onProgress(status: string): void;
+}
+
+export interface PreparedImage {
+  /** What to start: an image id or digest reference that cannot change meanwhile. */
+  readonly id: string;
+  /** `repository@sha256:…`, as recorded on the run; null where the image was never in a registry. */
+  readonly digest: string | null;
+  /** Bytes. */
+  readonly size: number;
+}
+
+export interface RunSpecification {
+  readonly uuid: string;
+  /** Attempt number; part of the name of what is started, so that two attempts never meet. */
+  readonly epoch: number;
+  /** The user's command, to be executed by bash (sh where the image has none) as execution.md §20.1 says. */
+  readonly command: string;
+  /** Null: the runtime has no images. */
+  readonly image: PreparedImage | null;
+  /** Host path of the run directory: mounted read-write at `/<uuid>`, where the command starts; stdout and stderr go there. */
+  readonly directory: string;
+  readonly mounts: readonly RunMount[];
+  readonly environment: Readonly<Record<string, string>>;
+  /** CPU numbers to pin; empty: any. */
+  readonly cpuset: readonly number[];
+  /** GPU identifiers; empty: none. */
+  readonly gpus: readonly string[];
+  /** Bytes; 0: no limit. */
+  readonly memory: number;
+  /** Access to the outside world; never to the host, cloud metadata addresses or other runs. */
+  readonly network: boolean;
+  /** Bytes of /dev/shm. */
+  readonly sharedMemory: number;
+}
+
+/** A dependency: always read-only. `target` is an absolute path as the command sees it. */
+export interface RunMount {
+  readonly source: string;
+  readonly target: string;
+}
+
+export interface RunHandle {
+  readonly runtime: string;
+  readonly uuid: string;
+  readonly epoch: number;
+  /** Whatever the runtime needs to find the run again. */
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+export type RecoveredRun = { readonly state: 'running' } | { readonly state: 'ended'; readonly exit: RunExit };
+
+export interface RunExit {
+  /** Null when it cannot be known (the run vanished). Above 128: killed by signal `exitCode - 128`. */
+  readonly exitCode: number | null;
+  /** The memory limit was hit. */
+  readonly outOfMemory: boolean;
+  /** What the shell or the runtime said before the command could write to its own files; null if nothing. */
+  readonly message: string | null;
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number | null;
+  readonly finishedAt: number | null;
+}
+
+export interface RunStatistics {
+  /** Seconds of CPU, so far. */
+  readonly cpuUser: number;
+  readonly cpuSystem: number;
+  /** Bytes in use, and the highest seen. */
+  readonly memory: number;
+  readonly memoryMax: number;
+}
+
+/** The image cannot be had: unknown, too large, registry away, not allowed. The message is for the user. */
+export class ImageError extends Error {
+  override readonly name = 'ImageError';
+  /** Whether trying again later may help. */
+  readonly transient: boolean;
+  constructor(message: string, options: { transient: boolean; cause?: unknown }) {
+    super(message, { cause: options.cause });
+    this.transient = options.transient;
+  }
+}
+
+/** The command could not be started, or the engine failed. `userError`: the request is to blame, not the platform. */
+export class RuntimeError extends Error {
+  override readonly name = 'RuntimeError';
+  readonly userError: boolean;
+  constructor(message: string, options: { userError: boolean; cause?: unknown }) {
+    super(message, { cause: options.cause });
+    this.userError = options.userError;
+  }
+}
