@@ -1,0 +1,37 @@
+import type { Kysely, RawBuilder, Transaction } from 'kysely';
+import type { Tables } from './schema.ts';
+
+export type Queries = Kysely<Tables>;
+/** Inside a transaction; every query of a unit of work goes through it. */
+export type TransactionQueries = Transaction<Tables>;
+
+/** The few things the two engines say differently. Callers branch on these, never on the engine's name. */
+export interface SqlDialect {
+  readonly name: 'sqlite' | 'postgresql';
+  /** SQL type of an auto-incremented primary key. */
+  readonly identity: string;
+  /** SQL type of 64-bit integers. */
+  readonly integer: string;
+  readonly real: string;
+  readonly json: string;
+  /** Merges a JSON object into a JSON column; null removes the key. */
+  mergeJson(column: string, patch: Record<string, unknown>): RawBuilder<string>;
+  /** A JSON parameter for an insert or update. */
+  json_(value: unknown): RawBuilder<string>;
+  /** The text of one key of a JSON object column; null where it is absent. Booleans read `True` and `False` as in bundles.md §4.1. */
+  jsonText(column: string, key: string): RawBuilder<string | null>;
+  /** Whether a JSON array column's key has an element for which the condition (on the SQL name `element`) holds. */
+  jsonArrayAny(column: string, key: string, condition: (element: RawBuilder<string>) => RawBuilder<boolean>): RawBuilder<boolean>;
+  /** A text as a number, its leading number, or 0. */
+  toNumber(expression: RawBuilder<string | null>): RawBuilder<number>;
+  /** Locks the rows a query selects until the transaction ends; nothing where one writer is all there is. */
+  readonly rowLock: RawBuilder<unknown>;
+}
+
+export interface Database {
+  readonly queries: Queries;
+  readonly dialect: SqlDialect;
+  /** Runs `work` in one transaction that sees and excludes other writers; rolls back when it throws. */
+  transaction<Result>(work: (queries: TransactionQueries) => Promise<Result>): Promise<Result>;
+  close(): Promise<void>;
+}

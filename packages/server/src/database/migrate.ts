@@ -1,0 +1,32 @@
+import { sql } from 'kysely';
+import type { Database } from './database.ts';
+import { initial } from './migrations/0001-initial.ts';
+
+/** A step forward; there is no way back. `name` is recorded and never changes. */
+export interface Migration {
+  readonly name: string;
+  readonly statements: (dialect: Database['dialect']) => readonly string[];
+}
+
+const migrations: readonly Migration[] = [initial];
+
+/** Any number, as long as it is always the same: several servers starting at once take turns. */
+const migrationLock = 0x5eaf;
+
+/** Applies what is missing, in order, in one transaction under a lock. */
+export async function migrate(database: Database): Promise<void> {
+  const { dialect } = database;
+  await database.transaction(async (queries) => {
+    if (dialect.name === 'postgresql') await sql`select pg_advisory_xact_lock(${migrationLock})`.execute(queries);
+    await sql`create table if not exists migration (name text primary key, applied_at ${sql.raw(dialect.integer)} not null)`.execute(
+      queries,
+    );
+    const done = await sql<{ name: string }>`select name from migration`.execute(queries);
+    const applied = new Set(done.rows.map((row) => row.name));
+    for (const migration of migrations) {
+      if (applied.has(migration.name)) continue;
+      for (const statement of migration.statements(dialect)) await sql.raw(statement).execute(queries);
+      await sql`insert into migration (name, applied_at) values (${migration.name}, ${new Date().getTime()})`.execute(queries);
+    }
+  });
+}

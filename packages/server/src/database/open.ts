@@ -1,0 +1,18 @@
+import type { Settings } from '../settings/settings.ts';
+import type { Database } from './database.ts';
+import { migrate } from './migrate.ts';
+import { openPostgresql } from './postgresql.ts';
+import { openSqlite } from './sqlite.ts';
+
+/** Opens the configured database and brings its tables up to date. */
+export async function openDatabase(settings: Settings['database']): Promise<Database> {
+  const database =
+    settings.engine === 'sqlite' ? await openSqlite(settings.file) : await openPostgresql(settings.url);
+  try {
+    await migrate(database);
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+  return database;
+}

@@ -1,0 +1,71 @@
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import {
+  Kysely,
+  SqliteAdapter,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+  sql,
+  type RawBuilder,
+  type Transaction,
+} from 'kysely';
+import type { Database, SqlDialect, TransactionQueries } from './database.ts';
+import type { Tables } from './schema.ts';
+import { SqliteDriver, type SqliteConnection } from './sqlite-driver.ts';
+
+/** Opens (and creates) an embedded database; `:memory:` keeps nothing. */
+export async function openSqlite(file: string): Promise<Database> {
+  if (file !== ':memory:') mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  const connection = await connect(file);
+  connection.exec('pragma journal_mode = wal');
+  // What a user was told is saved survives a power cut: every commit is synced.
+  connection.exec('pragma synchronous = full');
+  connection.exec('pragma foreign_keys = on');
+  connection.exec('pragma busy_timeout = 5000');
+  connection.exec('pragma cache_size = -16000');
+  const driver = new SqliteDriver(connection);
+  const queries = new Kysely<Tables>({
+    dialect: {
+      createAdapter: () => new SqliteAdapter(),
+      createDriver: () => driver,
+      createIntrospector: (db) => new SqliteIntrospector(db),
+      createQueryCompiler: () => new SqliteQueryCompiler(),
+    },
+  });
+  return {
+    queries,
+    dialect: sqliteDialect,
+    transaction: <Result>(work: (inside: TransactionQueries) => Promise<Result>) =>
+      queries.transaction().execute((inside: Transaction<Tables>) => driver.guard(() => work(inside))),
+    close: () => queries.destroy(),
+  };
+}
+
+/** Node 24 has SQLite built in; before, a prebuilt module with the same interface. */
+async function connect(file: string): Promise<SqliteConnection> {
+  const major = Number(process.versions.node.split('.')[0]);
+  const module: string = major >= 24 ? 'node:sqlite' : '@photostructure/sqlite';
+  const { DatabaseSync } = (await import(module)) as { DatabaseSync: new (path: string) => SqliteConnection };
+  return new DatabaseSync(file);
+}
+
+const path = (key: string) => `$."${key.replaceAll('"', '')}"`;
+
+const sqliteDialect: SqlDialect = {
+  name: 'sqlite',
+  identity: 'integer primary key autoincrement',
+  integer: 'integer',
+  real: 'real',
+  json: 'text',
+  mergeJson: (column, patch) => sql<string>`json_patch(${sql.ref(column)}, ${JSON.stringify(patch)})`,
+  json_: (value) => sql<string>`${JSON.stringify(value)}`,
+  jsonText: (column, key) => sql<string | null>`case json_type(${sql.ref(column)}, ${path(key)})
+    when 'true' then 'True' when 'false' then 'False' when 'null' then null
+    else cast(json_extract(${sql.ref(column)}, ${path(key)}) as text) end`,
+  jsonArrayAny: (column, key, condition) => {
+    const element = sql<string>`each.value` as RawBuilder<string>;
+    return sql<boolean>`exists (select 1 from json_each(${sql.ref(column)}, ${path(key)}) as each where ${condition(element)})`;
+  },
+  toNumber: (expression) => sql<number>`coalesce(cast(${expression} as real), 0)`,
+  rowLock: sql``,
+};

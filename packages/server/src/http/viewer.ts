@@ -1,0 +1,28 @@
+import { SheafError } from '@sheaf/wire';
+import type { FastifyRequest } from 'fastify';
+
+/** Who is asking. An unknown or expired token makes nobody fail by itself: the request is anonymous (rest-api.md §4.1). */
+export type Viewer = { kind: 'anonymous' } | UserViewer;
+
+export interface UserViewer {
+  kind: 'user';
+  id: string;
+  name: string;
+  isRoot: boolean;
+  isVerified: boolean;
+  hasAccess: boolean;
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    viewer: Viewer;
+  }
+}
+
+/** @throws SheafError `not-authenticated` */
+export function requireUser(request: FastifyRequest): UserViewer {
+  if (request.viewer.kind === 'anonymous') {
+    throw new SheafError('not-authenticated', 'User is not authenticated.');
+  }
+  return request.viewer;
+}

@@ -1,0 +1,32 @@
+import type { Uuid } from '@sheaf/domain';
+import type { BlobStore } from '@sheaf/trees';
+import type { Logger } from 'pino';
+import type { Database } from './database/database.ts';
+import type { RunUnitOfWork } from './database/unit-of-work.ts';
+import type { Events } from './events/events.ts';
+import type { Settings } from './settings/settings.ts';
+
+/** What every part of the server is given; only `main.ts` knows the concrete classes behind it. */
+export interface Services {
+  readonly settings: Settings;
+  readonly database: Database;
+  readonly unitOfWork: RunUnitOfWork;
+  readonly events: Events;
+  readonly store: BlobStore;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly log: Logger;
+}
+
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  now(): number;
+  /** Calls back once after the given milliseconds unless cancelled; never keeps the process alive. */
+  after(milliseconds: number, callback: () => void): () => void;
+}
+
+export interface Ids {
+  uuid(): Uuid;
+  /** An unguessable text of letters and digits. */
+  secret(length: number): string;
+}

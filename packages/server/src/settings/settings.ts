@@ -1,0 +1,112 @@
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseDuration, parseSize } from '@sheaf/domain';
+import { z } from 'zod';
+
+/** Everything an operator can set, in one place (docs/settings.md). Sizes in bytes, times in seconds unless named otherwise. */
+export interface Settings {
+  /** All data: database, contents, the administrator's password. */
+  home: string;
+  host: string;
+  port: number;
+  database: { engine: 'sqlite'; file: string } | { engine: 'postgresql'; url: string };
+  /** What original clients compare themselves with: dotted integers only (rest-api.md §2.2). */
+  protocolVersion: string;
+  administrator: { name: string; password: string | undefined };
+  images: { cpu: string; gpu: string };
+  limits: {
+    requestTimeMax: number | undefined;
+    requestMemoryMax: number | undefined;
+    requestMemoryMin: number;
+    requestDiskMax: number | undefined;
+  };
+  newUser: { timeQuota: number; diskQuota: number; parallelRuns: number };
+  /** Milliseconds without contact after which a worker counts as gone. */
+  workerTimeout: number;
+  protectedMode: boolean;
+  logLevel: string;
+}
+
+const blankIsUnset = (value: unknown) => (value === '' ? undefined : value);
+const text = z.preprocess(blankIsUnset, z.string().optional());
+const size = text.transform((value) => (value === undefined ? undefined : parseSize(value)));
+const duration = text.transform((value) => (value === undefined ? undefined : parseDuration(value)));
+
+const environment = z.object({
+  SHEAF_HOME: text,
+  SHEAF_HOST: text,
+  SHEAF_PORT: z.preprocess(blankIsUnset, z.coerce.number().int().min(0).max(65_535).optional()),
+  SHEAF_DATABASE_URL: text,
+  SHEAF_LOG_LEVEL: z.preprocess(
+    blankIsUnset,
+    z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).optional(),
+  ),
+  SHEAF_DEFAULT_CPU_IMAGE: text,
+  SHEAF_DEFAULT_GPU_IMAGE: text,
+  SHEAF_MAX_REQUEST_TIME: duration,
+  SHEAF_MAX_REQUEST_MEMORY: size,
+  SHEAF_MIN_REQUEST_MEMORY: size,
+  SHEAF_MAX_REQUEST_DISK: size,
+  SHEAF_TIME_QUOTA: duration,
+  SHEAF_DISK_QUOTA: size,
+  SHEAF_PARALLEL_RUN_QUOTA: z.preprocess(blankIsUnset, z.coerce.number().int().min(0).optional()),
+  SHEAF_WORKER_TIMEOUT_SECONDS: z.preprocess(blankIsUnset, z.coerce.number().positive().optional()),
+  CODALAB_USERNAME: text,
+  CODALAB_PASSWORD: text,
+  CODALAB_PROTECTED_MODE: text,
+});
+
+/** A setting that cannot be used; the message names it and says what is expected. */
+export class SettingsError extends Error {
+  override readonly name = 'SettingsError';
+}
+
+const defaultImage = 'python:3.12-bookworm';
+const yearInSeconds = 365 * 24 * 60 * 60;
+
+/**
+ * Reads the settings from environment variables.
+ * @throws SettingsError naming the first variable that cannot be used.
+ */
+export function readSettings(variables: Record<string, string | undefined>): Settings {
+  const parsed = environment.safeParse(variables);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    throw new SettingsError(`${issue?.path.join('.') ?? 'A setting'}: ${issue?.message ?? 'is not valid'}`);
+  }
+  const given = parsed.data;
+  const home = resolve(given.SHEAF_HOME ?? join(homedir(), '.sheaf'));
+  return {
+    home,
+    host: given.SHEAF_HOST ?? '127.0.0.1',
+    port: given.SHEAF_PORT ?? 2900,
+    database: databaseFrom(given.SHEAF_DATABASE_URL, home),
+    protocolVersion: '1.7.3',
+    administrator: { name: given.CODALAB_USERNAME ?? 'codalab', password: given.CODALAB_PASSWORD },
+    images: {
+      cpu: given.SHEAF_DEFAULT_CPU_IMAGE ?? defaultImage,
+      gpu: given.SHEAF_DEFAULT_GPU_IMAGE ?? given.SHEAF_DEFAULT_CPU_IMAGE ?? defaultImage,
+    },
+    limits: {
+      requestTimeMax: given.SHEAF_MAX_REQUEST_TIME,
+      requestMemoryMax: given.SHEAF_MAX_REQUEST_MEMORY,
+      requestMemoryMin: given.SHEAF_MIN_REQUEST_MEMORY ?? 4 * 1024 * 1024,
+      requestDiskMax: given.SHEAF_MAX_REQUEST_DISK,
+    },
+    newUser: {
+      timeQuota: given.SHEAF_TIME_QUOTA ?? 100 * yearInSeconds,
+      diskQuota: given.SHEAF_DISK_QUOTA ?? 100 * 1024 ** 3,
+      parallelRuns: given.SHEAF_PARALLEL_RUN_QUOTA ?? 100,
+    },
+    workerTimeout: (given.SHEAF_WORKER_TIMEOUT_SECONDS ?? 60) * 1000,
+    protectedMode: given.CODALAB_PROTECTED_MODE === 'True',
+    logLevel: given.SHEAF_LOG_LEVEL ?? 'info',
+  };
+}
+
+function databaseFrom(url: string | undefined, home: string): Settings['database'] {
+  if (url === undefined) return { engine: 'sqlite', file: join(home, 'database', 'sheaf.sqlite') };
+  if (/^postgres(ql)?:\/\//.test(url)) return { engine: 'postgresql', url };
+  if (url.startsWith('sqlite:')) return { engine: 'sqlite', file: resolve(url.slice('sqlite:'.length)) };
+  throw new SettingsError(`SHEAF_DATABASE_URL: expected postgresql://… or sqlite:<file>, not ${url}`);
+}
