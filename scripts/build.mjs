@@ -1,0 +1,83 @@
+// Bundles the programs into build/. `node scripts/build.mjs` builds; `ensureBuilt` builds only when a source is newer.
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { ensureInstalled } from './installed.mjs';
+import { root } from './root.mjs';
+
+const stamp = join(root, 'build', '.built');
+
+/** Libraries that load native code or optional parts by path, and so cannot be bundled. */
+const external = ['@photostructure/sqlite', 'pg-native', 'node:sqlite'];
+
+/** CommonJS libraries inside an ES module bundle still call `require`. */
+const requireShim =
+  "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);";
+
+export async function build() {
+  const { build: bundle } = await import('esbuild');
+  const common = {
+    absWorkingDir: root,
+    bundle: true,
+    platform: 'node',
+    target: 'node20',
+    format: 'esm',
+    minifySyntax: true,
+    legalComments: 'none',
+    logLevel: 'warning',
+    external,
+  };
+  rmSync(join(root, 'build'), { recursive: true, force: true });
+  await Promise.all([
+    bundle({
+      ...common,
+      entryPoints: { main: 'packages/cli/src/main.ts' },
+      outdir: 'build/cli',
+      splitting: true,
+      minify: true,
+    }),
+    bundle({
+      ...common,
+      entryPoints: { process: 'packages/server/src/process.ts' },
+      outdir: 'build/server',
+      banner: { js: requireShim },
+      sourcemap: true,
+    }),
+    bundle({
+      ...common,
+      entryPoints: { process: 'packages/worker/src/process.ts' },
+      outdir: 'build/worker',
+      banner: { js: requireShim },
+      sourcemap: true,
+    }),
+  ]);
+  mkdirSync(join(root, 'build'), { recursive: true });
+  writeFileSync(stamp, '');
+}
+
+export async function ensureBuilt() {
+  if (existsSync(stamp) && newestSource() <= statSync(stamp).mtimeMs) return;
+  console.error('Building …');
+  await build();
+}
+
+function newestSource() {
+  let newest = 0;
+  const look = (path) => {
+    const found = statSync(path);
+    if (found.isDirectory()) for (const name of readdirSync(path)) look(join(path, name));
+    else newest = Math.max(newest, found.mtimeMs);
+  };
+  for (const name of readdirSync(join(root, 'packages'))) {
+    look(join(root, 'packages', name, 'src'));
+    look(join(root, 'packages', name, 'package.json'));
+  }
+  look(join(root, 'package-lock.json'));
+  look(join(root, 'scripts', 'build.mjs'));
+  return newest;
+}
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  ensureInstalled({ development: false });
+  await build();
+}
