@@ -1,5 +1,15 @@
 export { assertNever } from './exhaustive.ts';
 export { isName, isUuid, isUuidPrefix, uuidFromBytes, type Uuid } from './ids.ts';
+export { nameProblem, namePatternText, type NamedKind } from './names.ts';
+export { failure, success, type Outcome } from './outcome.ts';
+export { formatTextMatch, likePattern, matchesText, parseTextMatch, type TextMatch } from './text-match.ts';
+
+export { toFixedHalfEven } from './units/decimal.ts';
+export { formatDate } from './units/date.ts';
+export { formatDuration, parseDuration } from './units/duration.ts';
+export { formatPercentage, formatRatio } from './units/ratio.ts';
+export { formatSize, parseSize } from './units/size.ts';
+
 export {
   activeStates,
   bundleStates,
@@ -11,3 +21,118 @@ export {
   type BundleType,
   type FinalState,
 } from './bundle/states.ts';
+export {
+  isUploadedType,
+  zeroOf,
+  type Metadata,
+  type MetadataFormat,
+  type MetadataKey,
+  type MetadataType,
+  type MetadataValue,
+} from './bundle/metadata-key.ts';
+export { metadataFlag, metadataKey, metadataKeys, metadataTypeOf } from './bundle/metadata-table.ts';
+export {
+  asciiProblem,
+  isAscii,
+  metadataValueFromText,
+  validateMetadata,
+} from './bundle/validate-metadata.ts';
+export {
+  clientDefaults,
+  completeMetadata,
+  keysClearedOnRestage,
+  metadataAfterRestage,
+  metadataTexts,
+  waitingForWorker,
+  withoutIdentifyingKeys,
+} from './bundle/metadata-defaults.ts';
+export { displayMetadata, type DisplayMetadata } from './bundle/display-metadata.ts';
+export {
+  initialState,
+  legalMoves,
+  mayMove,
+  statesBefore,
+  type Move,
+  type MoveCause,
+} from './bundle/lifecycle.ts';
+export { finalStateOf, killMarker } from './bundle/final-state.ts';
+export { stateDetails } from './bundle/state-details.ts';
+export { recreatingArguments, type DependencyView } from './bundle/arguments.ts';
+export {
+  archiveExtensionOf,
+  archiveExtensions,
+  withoutArchiveExtension,
+  type ArchiveExtension,
+} from './bundle/archive-name.ts';
+export { makeName, nameOfContents, runName, sanitizedName, uploadName } from './bundle/default-name.ts';
+
+export {
+  formatBundleSpec,
+  parseBundleSpec,
+  type BundleSpec,
+  type LocalBundleSpec,
+} from './spec/bundle-spec.ts';
+export { rewriteCommand, type RewrittenCommand, type TypedDependency } from './spec/command-sugar.ts';
+export { expandRange, expandRanges } from './spec/ranges.ts';
+export { foldCommandWords, joinShellWords, quoteShellWord } from './spec/shell-words.ts';
+export {
+  formatTarget,
+  parseKeyedTarget,
+  parseTarget,
+  splitKey,
+  type KeyedTarget,
+  type TargetSpec,
+} from './spec/target-spec.ts';
+export {
+  formatWorksheetSpec,
+  homeWorksheetName,
+  parseWorksheetReference,
+  parseWorksheetSpec,
+  type WorksheetReference,
+  type WorksheetSpec,
+} from './spec/worksheet-spec.ts';
+
+export {
+  allPermission,
+  effectivePermission,
+  formatPermission,
+  isPermission,
+  noPermission,
+  parsePermission,
+  permissionRefusal,
+  readPermission,
+  type Grant,
+  type Permission,
+  type PermissionSpec,
+  type Viewer,
+} from './access/permission.ts';
+export {
+  admissionProblem,
+  diskKillGraceSeconds,
+  isAcademicEmail,
+  parallelRunsLeft,
+  quotaKill,
+  quotaKillMessage,
+  storageProblem,
+  type Quota,
+  type QuotaKind,
+} from './access/quota.ts';
+
+export { limitProblems } from './schedule/limits.ts';
+export { orderRuns } from './schedule/order.ts';
+export {
+  defaultRequestSettings,
+  resolveRequest,
+  withTag,
+  type RequestSettings,
+  type ResourceRequest,
+} from './schedule/request.ts';
+export {
+  dependencyCacheKey,
+  type Assignment,
+  type Plan,
+  type PlanDependency,
+  type PlanInput,
+  type PlanWorker,
+  type StagedRun,
+} from './schedule/plan-types.ts';

@@ -1,0 +1,82 @@
+import type { Outcome } from '../outcome.ts';
+import type { ResourceRequest } from './request.ts';
+
+/** What the scheduler decides from (execution.md §13). Plain data: the caller reads it, `plan` leaves it untouched. */
+export interface PlanInput {
+  /** In creation order. */
+  runs: readonly StagedRun[];
+  workers: readonly PlanWorker[];
+  /** Runs each user may still start on workers of others; users not listed have no bound. */
+  parallelRunsLeft: ReadonlyMap<string, number>;
+  rootUserId: string;
+  /** Orders workers that are equally good; the smaller goes first. Called once a worker. */
+  tieBreak: (worker: PlanWorker) => number;
+}
+
+export interface StagedRun {
+  uuid: string;
+  ownerId: string;
+  /** The answer of `resolveRequest`; a problem is reported for this run and harms no other. */
+  request: Outcome<ResourceRequest>;
+  dependencies: readonly PlanDependency[];
+  /** Keys of workers where the run failed to start again and again. */
+  avoid: ReadonlySet<string>;
+  /** Users, besides the owner and root, who may control the run; only their workers may take it. */
+  controllers: ReadonlySet<string>;
+}
+
+export interface PlanDependency {
+  /** The answer of `dependencyCacheKey`. */
+  key: string;
+  /** What a worker would have to download; 0 when it is not known. */
+  bytes: number;
+}
+
+export interface PlanWorker {
+  /** Unique among all workers of all users. */
+  key: string;
+  ownerId: string;
+  /** Members of the group that shares the worker. */
+  members: ReadonlySet<string>;
+  tag: string | null;
+  tagExclusive: boolean;
+  /** Totals, in bytes where it is memory. */
+  cpus: number;
+  gpus: number;
+  memory: number;
+  /** As reported; null when the worker could not tell. */
+  freeDisk: number | null;
+  /** Taken by the runs assigned to the worker. */
+  cpusInUse: number;
+  gpusInUse: number;
+  memoryInUse: number;
+  assignedRuns: number;
+  /** Runs the worker executes at once; null for as many as resources allow. */
+  slots: number | null;
+  /** Runs the worker will still start before it ends. */
+  runsLeft: number;
+  terminating: boolean;
+  /** Whether runs that name an image can be executed. */
+  images: boolean;
+  sharedFileSystem: boolean;
+  cachedDependencies: ReadonlySet<string>;
+}
+
+export interface Assignment {
+  run: string;
+  worker: string;
+}
+
+export interface Plan {
+  /** In the order they were decided. */
+  assignments: Assignment[];
+  /** For every run that waits, what would let it start. */
+  reasons: ReadonlyMap<string, string>;
+  /** Runs whose request cannot be read, with the problem: waiting does not help them. */
+  unreadable: ReadonlyMap<string, string>;
+}
+
+/** The name of a dependency in worker caches: equal for equal `[parent_uuid, parent_path]`. */
+export function dependencyCacheKey(parentUuid: string, parentPath: string): string {
+  return `${parentUuid}/${parentPath}`;
+}

@@ -1,0 +1,120 @@
+import { failure, success, type Outcome } from '../outcome.ts';
+import type { Metadata } from '../bundle/metadata-key.ts';
+import { parseDuration } from '../units/duration.ts';
+import { parseSize } from '../units/size.ts';
+
+/** What a run needs, after defaults (execution.md §12.4). Memory and disk in bytes, time in seconds. */
+export interface ResourceRequest {
+  cpus: number;
+  gpus: number;
+  memory: number;
+  /** 0: no limit. */
+  disk: number;
+  /** 0: no limit. */
+  time: number;
+  /** With a tag or digest. */
+  image: string;
+  /** The run named its image itself; otherwise `image` is the server's default. */
+  imageRequested: boolean;
+  network: boolean;
+  /** As written in `request_queue`, perhaps with `tag=` in front; empty for none. */
+  queue: string;
+  /** Larger first, 0 when not given. */
+  priority: number;
+}
+
+/** The `workers` settings of a server; 0 means no bound. */
+export interface RequestSettings {
+  defaultCpuImage: string;
+  defaultGpuImage: string;
+  maxTime: number;
+  maxMemory: number;
+  minMemory: number;
+  maxDisk: number;
+}
+
+const gibibyte = 1024 ** 3;
+const mebibyte = 1024 ** 2;
+
+export const defaultRequestSettings: RequestSettings = {
+  defaultCpuImage: 'codalab/default-cpu:latest',
+  defaultGpuImage: 'codalab/default-gpu:latest',
+  maxTime: 0,
+  maxMemory: 0,
+  minMemory: 4 * mebibyte,
+  maxDisk: 0,
+};
+
+const defaultMemory = 2 * gibibyte;
+
+/**
+ * Reads the requests of a run. Metadata that were checked when they were stored always succeed; others (imported,
+ * repaired by hand) get a problem that concerns this run alone.
+ *
+ * @param left the owner's time (seconds) and disk (bytes) quota that is left; may be negative.
+ */
+export function resolveRequest(
+  metadata: Metadata,
+  settings: RequestSettings,
+  left: { time: number; disk: number },
+): Outcome<ResourceRequest> {
+  const memory = quantity(metadata, 'request_memory', parseSize);
+  if (!memory.ok) return memory;
+  const disk = quantity(metadata, 'request_disk', parseSize);
+  if (!disk.ok) return disk;
+  const time = quantity(metadata, 'request_time', parseDuration);
+  if (!time.ok) return time;
+  const cpus = count(metadata, 'request_cpus');
+  if (!cpus.ok) return cpus;
+  const gpus = count(metadata, 'request_gpus');
+  if (!gpus.ok) return gpus;
+  const image = text(metadata, 'request_docker_image');
+  const fallback = gpus.value > 0 ? settings.defaultGpuImage : settings.defaultCpuImage;
+  const priority = metadata['request_priority'];
+  return success({
+    cpus: cpus.value === 0 ? 1 : cpus.value,
+    gpus: gpus.value,
+    // "0" would be a container without limit that its worker then kills for using more than nothing.
+    memory: memory.value === undefined || memory.value === 0 ? defaultMemory : memory.value,
+    disk: disk.value ?? defaultLimit(left.disk, settings.maxDisk),
+    time: time.value ?? defaultLimit(left.time, settings.maxTime),
+    image: withTag(image === '' ? fallback : image),
+    imageRequested: image !== '',
+    network: metadata['request_network'] === true,
+    queue: text(metadata, 'request_queue'),
+    priority: typeof priority === 'number' && Number.isFinite(priority) ? priority : 0,
+  });
+}
+
+/** A quota that is overdrawn gives no limit: it kills the run by itself, and a negative limit means nothing. */
+function defaultLimit(left: number, maximum: number): number {
+  return Math.max(0, Math.min(left - 1, maximum));
+}
+
+/** Adds `:latest` unless the image has a tag or digest; a colon before the last slash is a registry's port. */
+export function withTag(image: string): string {
+  const name = image.slice(image.lastIndexOf('/') + 1);
+  return name.includes(':') || name.includes('@') ? image : `${image}:latest`;
+}
+
+function text(metadata: Metadata, key: string): string {
+  const value = metadata[key];
+  return typeof value === 'string' ? value.trim() : '';
+}
+
+function quantity(
+  metadata: Metadata,
+  key: string,
+  parse: (text: string) => Outcome<number>,
+): Outcome<number | undefined> {
+  const given = text(metadata, key);
+  if (given === '') return success(undefined);
+  const parsed = parse(given);
+  return parsed.ok ? parsed : failure(`${key}: ${parsed.problem}`);
+}
+
+function count(metadata: Metadata, key: string): Outcome<number> {
+  const value = metadata[key] ?? 0;
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return success(value);
+  return failure(`${key}: expected a whole number, 0 or more, not ${String(value)}`);
+}
