@@ -16,6 +16,9 @@ export interface Runtime {
    */
   prepareImage(reference: string, options: PrepareImageOptions): Promise<PreparedImage>;
 
+  /** Removes an image that `prepareImage` answered; false while a run uses it, or where it has gone already. */
+  removeImage(id: string): Promise<boolean>;
+
   /** Starts the command and returns as soon as it runs. The handle is JSON: it is kept on disk for `recover`. */
   start(specification: RunSpecification, signal: AbortSignal): Promise<RunHandle>;
 
@@ -52,9 +55,11 @@ export interface RuntimeCapabilities {
 }
 
 export interface PrepareImageOptions {
-  signal: AbortSignal;
+  readonly signal: AbortSignal;
   /** Called with words such as `Downloading 12m/80m (15% done)`. */
   onProgress(status: string): void;
+  /** Bytes to download at most; what is here already is not measured. Undefined or 0: any size. */
+  readonly maximumSize?: number | undefined;
 }
 
 export interface PreparedImage {
@@ -104,7 +109,9 @@ export interface RunHandle {
   readonly data: Readonly<Record<string, unknown>>;
 }
 
-export type RecoveredRun = { readonly state: 'running' } | { readonly state: 'ended'; readonly exit: RunExit };
+export type RecoveredRun =
+  | { readonly state: 'running' }
+  | { readonly state: 'ended'; readonly exit: RunExit };
 
 export interface RunExit {
   /** Null when it cannot be known (the run vanished). Above 128: killed by signal `exitCode - 128`. */

@@ -1,0 +1,40 @@
+/** How a container ended, read from the engine. */
+import type { EngineClient } from '../engine/client.ts';
+import type { Container } from '../engine/schema.ts';
+import { shellMessage } from '../command/shell.ts';
+import type { RunExit } from '../port.ts';
+
+const logLines = 100;
+
+/** The container is not there any more; nobody knows how it ended (§21.3, the text is matched by users). */
+export const vanished: RunExit = {
+  exitCode: null,
+  outOfMemory: false,
+  message: 'Docker container not found',
+  startedAt: null,
+  finishedAt: null,
+};
+
+export function isRunning(container: Container): boolean {
+  return container.State.Running || container.State.Status === 'paused';
+}
+
+/** Reads how an ended container ended: its log is asked for only where it may say why. */
+export async function containerExit(engine: EngineClient, container: Container): Promise<RunExit> {
+  const { State: state } = container;
+  const needsLog = state.ExitCode !== 0 && state.ExitCode <= 128;
+  const log = needsLog ? await engine.containerLog(container.Id, logLines) : '';
+  return {
+    exitCode: state.ExitCode,
+    outOfMemory: state.OOMKilled ?? false,
+    message: shellMessage(state.ExitCode, log || (state.Error ?? '')),
+    startedAt: moment(state.StartedAt),
+    finishedAt: moment(state.FinishedAt),
+  };
+}
+
+/** The engine writes the year 1 for "never". */
+function moment(text: string): number | null {
+  const milliseconds = Date.parse(text);
+  return Number.isNaN(milliseconds) || milliseconds <= 0 ? null : milliseconds;
+}

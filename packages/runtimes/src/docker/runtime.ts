@@ -1,0 +1,218 @@
+/** Runs in containers of a Docker engine, or of Podman's copy of its interface. */
+import { performance } from 'node:perf_hooks';
+import { formatEngineAddress, type EngineAddress } from '../engine/address.ts';
+import { EngineClient } from '../engine/client.ts';
+import { EngineError, isConflict, isNotFound } from '../engine/errors.ts';
+import type { Info } from '../engine/schema.ts';
+import type {
+  PreparedImage,
+  PrepareImageOptions,
+  RecoveredRun,
+  RunExit,
+  RunHandle,
+  RunSpecification,
+  RunStatistics,
+  Runtime,
+  RuntimeCapabilities,
+} from '../port.ts';
+import type { EngineTraits } from './container.ts';
+import { containerExit, isRunning, vanished } from './exit.ts';
+import { Images } from './images.ts';
+import { containerOf, dockerHandle, dockerRuntimeName, labels } from './names.ts';
+import { PreparedNetworks } from './prepared-networks.ts';
+import { defaultLoginFile, registryLogin } from './registry-login.ts';
+import { Shells } from './shells.ts';
+import { startContainer, type Starter } from './start.ts';
+import { ContainerStatistics } from './statistics.ts';
+import { waitForContainer } from './wait.ts';
+
+export interface DockerRuntimeOptions {
+  readonly address: EngineAddress;
+  /** Identity of the worker: the label by which its containers are found again. */
+  readonly worker: string;
+  /** Default `sheaf`. Workers of one host that use the same prefix share their networks. */
+  readonly networkPrefix?: string | undefined;
+  /** Processes and threads a run may have at once; default 32768. */
+  readonly processLimit?: number | undefined;
+  /** Docker's configuration file with registry logins; default `$DOCKER_CONFIG/config.json`, else in the home directory. */
+  readonly loginFile?: string | undefined;
+}
+
+/**
+ * @throws EngineUnreachableError nobody answers at the address
+ * @throws EngineError what answers cannot be used
+ */
+export async function connectDockerRuntime(
+  options: DockerRuntimeOptions,
+  signal: AbortSignal,
+): Promise<Runtime> {
+  const engine = await EngineClient.connect(options.address, signal);
+  try {
+    const runtime = new DockerRuntime(engine, await engine.info(), options);
+    await runtime.prepareNetworks();
+    return runtime;
+  } catch (error) {
+    engine.close();
+    throw error;
+  }
+}
+
+class DockerRuntime implements Runtime {
+  readonly name = dockerRuntimeName;
+  readonly capabilities: RuntimeCapabilities;
+  readonly #engine: EngineClient;
+  readonly #options: DockerRuntimeOptions;
+  readonly #traits: EngineTraits;
+  readonly #networks: PreparedNetworks;
+  readonly #images: Images;
+  readonly #statistics: ContainerStatistics;
+  readonly #starter: Starter;
+
+  constructor(engine: EngineClient, info: Info, options: DockerRuntimeOptions) {
+    this.#engine = engine;
+    this.#options = options;
+    this.#traits = traitsOf(engine, info);
+    this.#networks = new PreparedNetworks({
+      engine,
+      prefix: options.networkPrefix ?? 'sheaf',
+      local: options.address.kind === 'socket' && !this.#traits.rootless,
+    });
+    const loginFile = options.loginFile ?? defaultLoginFile(process.env);
+    this.#images = new Images({
+      engine,
+      login: (repository) => registryLogin(loginFile, repository),
+      now: () => performance.now(),
+    });
+    this.#statistics = new ContainerStatistics(engine);
+    this.#starter = {
+      engine,
+      traits: this.#traits,
+      worker: options.worker,
+      processLimit: options.processLimit ?? 32_768,
+      networks: this.#networks,
+      shells: new Shells(),
+    };
+    this.capabilities = {
+      images: true,
+      cpuLimit: true,
+      memoryLimit: info.MemoryLimit ?? true,
+      networkIsolation: true,
+      gpus: Object.hasOwn(info.Runtimes ?? {}, 'nvidia'),
+    };
+  }
+
+  get description(): string {
+    const program = this.#traits.podman ? 'Podman' : 'Docker';
+    const head = `${program} ${this.#engine.version.Version} at ${formatEngineAddress(this.#options.address)}`;
+    const reason = this.#networks.unprotected;
+    return reason === undefined
+      ? `${head}; runs cannot reach this host, cloud metadata services or each other.`
+      : `${head}; runs cannot reach each other, but those with network access can reach this host and cloud metadata services (${reason}).`;
+  }
+
+  async prepareNetworks(): Promise<void> {
+    await this.#networks.ready(true);
+    await this.#networks.ready(false);
+  }
+
+  prepareImage(reference: string, options: PrepareImageOptions): Promise<PreparedImage> {
+    return this.#images.prepare(reference, options);
+  }
+
+  removeImage(id: string): Promise<boolean> {
+    return this.#images.remove(id);
+  }
+
+  async start(specification: RunSpecification, signal: AbortSignal): Promise<RunHandle> {
+    const container = await startContainer(this.#starter, specification, signal);
+    return dockerHandle(specification.uuid, specification.epoch, container);
+  }
+
+  async recover(handle: RunHandle): Promise<RecoveredRun | undefined> {
+    try {
+      const container = await this.#engine.inspectContainer(containerOf(handle));
+      if (isRunning(container)) {
+        return { state: 'running' };
+      }
+      if (container.State.Status === 'created') {
+        return { state: 'ended', exit: { ...vanished, message: 'The container was never started' } };
+      }
+      return { state: 'ended', exit: await containerExit(this.#engine, container) };
+    } catch (error) {
+      if (isNotFound(error)) {
+        return undefined;
+      }
+      throw error;
+    }
+  }
+
+  async list(): Promise<RunHandle[]> {
+    const containers = await this.#engine.listContainers([`${labels.worker}=${this.#options.worker}`]);
+    return containers.map(({ Id, Labels }) =>
+      dockerHandle(Labels?.[labels.run] ?? '', Number(Labels?.[labels.epoch] ?? 0), Id),
+    );
+  }
+
+  wait(handle: RunHandle, signal: AbortSignal): Promise<RunExit> {
+    return waitForContainer(this.#engine, containerOf(handle), signal);
+  }
+
+  async stop(handle: RunHandle): Promise<void> {
+    const container = containerOf(handle);
+    try {
+      await this.#engine.killContainer(container);
+      await this.#engine.waitContainer(container, AbortSignal.timeout(30_000));
+    } catch (error) {
+      // Gone, or not running: there is nothing left to kill. Podman answers 500 for the latter.
+      if (!isNotFound(error) && !isConflict(error) && !isNotRunning(error)) {
+        throw error;
+      }
+    }
+  }
+
+  async destroy(handle: RunHandle): Promise<void> {
+    const container = containerOf(handle);
+    this.#statistics.forget(container);
+    try {
+      await this.#engine.removeContainer(container);
+    } catch (error) {
+      // A removal that another caller began ends just as well.
+      if (!isNotFound(error) && !isConflict(error)) {
+        throw error;
+      }
+    }
+  }
+
+  statistics(handle: RunHandle): Promise<RunStatistics | undefined> {
+    return this.#statistics.sample(containerOf(handle));
+  }
+
+  async address(handle: RunHandle): Promise<string | undefined> {
+    try {
+      const container = await this.#engine.inspectContainer(containerOf(handle));
+      const networks = Object.values(container.NetworkSettings.Networks ?? {});
+      return networks.map(({ IPAddress }) => IPAddress).find(Boolean) ?? undefined;
+    } catch (error) {
+      if (isNotFound(error)) {
+        return undefined;
+      }
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#engine.close();
+  }
+}
+
+function traitsOf(engine: EngineClient, info: Info): EngineTraits {
+  return {
+    rootless: (info.SecurityOptions ?? []).some((option) => option.includes('rootless')),
+    podman: (engine.version.Components ?? []).some(({ Name }) => Name.includes('Podman')),
+    nvidiaByDefault: info.DefaultRuntime === 'nvidia',
+  };
+}
+
+function isNotRunning(error: unknown): boolean {
+  return error instanceof EngineError && /not running|state improper/i.test(error.message);
+}

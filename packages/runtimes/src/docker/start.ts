@@ -1,0 +1,156 @@
+/** From a specification to a running container in two requests: create and start. */
+import { stat } from 'node:fs/promises';
+import type { EngineClient } from '../engine/client.ts';
+import { EngineError, EngineUnreachableError, isConflict, isNotFound } from '../engine/errors.ts';
+import { RuntimeError, type RunSpecification } from '../port.ts';
+import { containerBody, type EngineTraits } from './container.ts';
+import { containerName, labels } from './names.ts';
+import type { PreparedNetworks } from './prepared-networks.ts';
+import type { Shells } from './shells.ts';
+
+export interface Starter {
+  readonly engine: EngineClient;
+  readonly traits: EngineTraits;
+  readonly worker: string;
+  readonly processLimit: number;
+  readonly networks: PreparedNetworks;
+  readonly shells: Shells;
+}
+
+/**
+ * Starts a run; answers the container's id. Whatever was created is removed again if it does not start.
+ * @throws RuntimeError
+ */
+export async function startContainer(
+  starter: Starter,
+  run: RunSpecification,
+  signal: AbortSignal,
+): Promise<string> {
+  const image = run.image?.id;
+  if (image === undefined) {
+    throw new RuntimeError('This worker runs commands in container images: the run must name one', {
+      userError: true,
+    });
+  }
+  try {
+    const container = await createWithShell(starter, run, image, signal);
+    await startOrRemove(starter, container, signal);
+    return container;
+  } catch (error) {
+    signal.throwIfAborted();
+    throw startFailure(error);
+  }
+}
+
+/** The first container of an image is looked into for its shell before it starts. */
+async function createWithShell(
+  starter: Starter,
+  run: RunSpecification,
+  image: string,
+  signal: AbortSignal,
+): Promise<string> {
+  const guess = starter.shells.guess(image);
+  const container = await create(starter, run, image, guess, signal);
+  if (starter.shells.isKnown(image)) {
+    return container;
+  }
+  try {
+    const shell = await starter.shells.find(starter.engine, image, container);
+    if (shell === guess) {
+      return container;
+    }
+  } catch (error) {
+    await starter.engine.removeContainer(container);
+    throw error;
+  }
+  await starter.engine.removeContainer(container);
+  return create(starter, run, image, starter.shells.guess(image), signal);
+}
+
+async function create(
+  starter: Starter,
+  run: RunSpecification,
+  image: string,
+  shell: string,
+  signal: AbortSignal,
+): Promise<string> {
+  const { engine, traits, worker, processLimit } = starter;
+  const [network, user] = await Promise.all([
+    starter.networks.ready(run.network),
+    traits.rootless ? '0:0' : ownerOf(run.directory),
+  ]);
+  const body = containerBody({
+    specification: run,
+    image,
+    shell,
+    worker,
+    user,
+    network: network.name,
+    processLimit,
+    engine: traits,
+  });
+  const name = containerName(run.uuid, run.epoch);
+  try {
+    return await engine.createContainer(name, body, signal);
+  } catch (error) {
+    if (!isConflict(error)) {
+      throw error;
+    }
+    await removeLeftover(starter, run, name, error);
+    return engine.createContainer(name, body, signal);
+  }
+}
+
+/** A worker that died between creating a container and noting it down starts the same attempt again. */
+async function removeLeftover(
+  starter: Starter,
+  run: RunSpecification,
+  name: string,
+  conflict: unknown,
+): Promise<void> {
+  const existing = await starter.engine.inspectContainer(name);
+  const marks = existing.Config.Labels ?? {};
+  if (marks[labels.worker] !== starter.worker || marks[labels.epoch] !== String(run.epoch)) {
+    throw new RuntimeError(`A container named ${name} exists already, and is not this worker's`, {
+      userError: false,
+      cause: conflict,
+    });
+  }
+  await starter.engine.removeContainer(existing.Id);
+}
+
+async function startOrRemove(starter: Starter, container: string, signal: AbortSignal): Promise<void> {
+  try {
+    await starter.engine.startContainer(container, signal);
+  } catch (error) {
+    if (!(error instanceof EngineUnreachableError)) {
+      await starter.engine.removeContainer(container);
+    }
+    if (isNotFound(error)) {
+      // Somebody pruned the network meanwhile: the next start makes it again.
+      starter.networks.forget();
+    }
+    throw error;
+  }
+}
+
+async function ownerOf(directory: string): Promise<string> {
+  const { uid, gid } = await stat(directory);
+  return `${uid}:${gid}`;
+}
+
+function startFailure(error: unknown): unknown {
+  if (error instanceof EngineError || error instanceof EngineUnreachableError) {
+    const userError = error instanceof EngineError && isRequestToBlame(error);
+    return new RuntimeError(`The container could not be started: ${error.message}`, {
+      userError,
+      cause: error,
+    });
+  }
+  return error;
+}
+
+/** Refusals that another worker would give too. */
+function isRequestToBlame(error: EngineError): boolean {
+  return /minimum memory limit|argument list too long|range of CPUs/i.test(error.message);
+}

@@ -1,0 +1,59 @@
+/** Waiting for a container over a held request, through restarts of the engine. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { EngineClient } from '../engine/client.ts';
+import { EngineError, EngineUnreachableError, isNotFound } from '../engine/errors.ts';
+import { RuntimeError, type RunExit } from '../port.ts';
+import { containerExit, isRunning, vanished } from './exit.ts';
+
+const firstPause = 100;
+const longestPause = 5_000;
+
+/**
+ * Resolves when the container has ended or is gone.
+ *
+ * An engine that is upgraded goes away for seconds to minutes: the held request breaks, and so do the next ones. What the
+ * run did meanwhile is known only once the engine is back, so we ask until it is, ever more slowly, or until the caller has
+ * had enough.
+ * @throws RuntimeError the engine answers, but will not say
+ */
+export async function waitForContainer(
+  engine: EngineClient,
+  container: string,
+  signal: AbortSignal,
+): Promise<RunExit> {
+  let pause = firstPause;
+  for (;;) {
+    signal.throwIfAborted();
+    try {
+      await engine.waitContainer(container, signal);
+      const state = await engine.inspectContainer(container);
+      if (!isRunning(state)) {
+        return await containerExit(engine, state);
+      }
+    } catch (error) {
+      signal.throwIfAborted();
+      if (isNotFound(error)) {
+        return vanished;
+      }
+      if (!isTemporary(error)) {
+        throw error instanceof EngineError
+          ? new RuntimeError(error.message, { userError: false, cause: error })
+          : error;
+      }
+    }
+    await sleep(pause, undefined, { signal });
+    pause = Math.min(pause * 2, longestPause);
+  }
+}
+
+function isTemporary(error: unknown): boolean {
+  if (error instanceof EngineUnreachableError) {
+    return true;
+  }
+  // A connection cut in the middle of an answer, and an engine on its way up or down.
+  return (
+    (error instanceof EngineError && error.status >= 500) ||
+    (error instanceof Error && 'code' in error && error.code === 'ECONNRESET') ||
+    error instanceof SyntaxError
+  );
+}

@@ -1,0 +1,190 @@
+/** Typed calls of the Docker Engine API: the few we need, each one request. */
+import type { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
+import { buffer, json, text } from 'node:stream/consumers';
+import type { z } from 'zod';
+import type { EngineAddress } from './address.ts';
+import { EngineError } from './errors.ts';
+import { joinFrames } from './frames.ts';
+import { jsonLines } from './json-lines.ts';
+import * as schema from './schema.ts';
+import { createEngineTransport, type EngineCall, type EngineTransport } from './transport.ts';
+import { chooseVersion } from './version.ts';
+
+type Query = NonNullable<EngineCall['query']>;
+
+export class EngineClient {
+  readonly address: EngineAddress;
+  readonly version: schema.Version;
+  readonly #transport: EngineTransport;
+  readonly #prefix: string;
+
+  private constructor(address: EngineAddress, transport: EngineTransport, version: schema.Version) {
+    this.address = address;
+    this.version = version;
+    this.#transport = transport;
+    this.#prefix = `/v${chooseVersion(version.ApiVersion, version.MinAPIVersion)}`;
+  }
+
+  /**
+   * Asks the engine who it is, and agrees on a version of the API.
+   * @throws EngineUnreachableError nobody answers
+   * @throws EngineError it is too old, or not an engine
+   */
+  static async connect(address: EngineAddress, signal: AbortSignal): Promise<EngineClient> {
+    const transport = createEngineTransport(address);
+    try {
+      const answer = await json(await transport.send({ method: 'GET', path: '/version', signal }));
+      const version = schema.Version.safeParse(answer);
+      if (!version.success) {
+        throw new EngineError(0, 'what answers there is not a container engine', { cause: version.error });
+      }
+      return new EngineClient(address, transport, version.data);
+    } catch (error) {
+      transport.close();
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.#transport.close();
+  }
+
+  async info(): Promise<schema.Info> {
+    return schema.Info.parse(await json(await this.#send('GET', '/info')));
+  }
+
+  async createContainer(name: string, body: unknown, signal: AbortSignal): Promise<string> {
+    const response = await this.#send('POST', '/containers/create', { query: { name }, body, signal });
+    return schema.Created.parse(await json(response)).Id;
+  }
+
+  async startContainer(id: string, signal: AbortSignal): Promise<void> {
+    await drain(await this.#send('POST', `/containers/${id}/start`, { signal }));
+  }
+
+  /** Resolves when the container is not running (any more). */
+  async waitContainer(id: string, signal: AbortSignal): Promise<number> {
+    const query = { condition: 'not-running' };
+    const response = await this.#send('POST', `/containers/${id}/wait`, { query, signal });
+    return schema.Waited.parse(await json(response)).StatusCode;
+  }
+
+  async inspectContainer(id: string): Promise<schema.Container> {
+    return schema.Container.parse(await json(await this.#send('GET', `/containers/${id}/json`)));
+  }
+
+  /** @throws EngineError with status 404 where the container's file system has no such path */
+  async statPath(id: string, path: string): Promise<void> {
+    await drain(await this.#send('HEAD', `/containers/${id}/archive`, { query: { path } }));
+  }
+
+  async killContainer(id: string): Promise<void> {
+    await drain(await this.#send('POST', `/containers/${id}/kill`, { query: { signal: 'KILL' } }));
+  }
+
+  async removeContainer(id: string): Promise<void> {
+    await drain(await this.#send('DELETE', `/containers/${id}`, { query: { force: true, v: true } }));
+  }
+
+  /** Containers in any state that carry all these labels (`name` or `name=value`). */
+  async listContainers(labels: readonly string[]): Promise<z.infer<typeof schema.ContainerList>> {
+    const query = { all: true, filters: JSON.stringify({ label: labels }) };
+    return schema.ContainerList.parse(await json(await this.#send('GET', '/containers/json', { query })));
+  }
+
+  /** The last lines of what the container wrote to its own output. */
+  async containerLog(id: string, lines: number): Promise<string> {
+    const query = { stdout: true, stderr: true, tail: lines };
+    const response = await this.#send('GET', `/containers/${id}/logs`, { query });
+    return joinFrames(await buffer(response)).toString('utf8');
+  }
+
+  async containerStatistics(id: string): Promise<schema.Statistics> {
+    const query = { stream: false, 'one-shot': true };
+    return schema.Statistics.parse(await json(await this.#send('GET', `/containers/${id}/stats`, { query })));
+  }
+
+  async inspectImage(reference: string): Promise<schema.Image> {
+    return schema.Image.parse(await json(await this.#send('GET', `/images/${reference}/json`)));
+  }
+
+  /** Digest that the registry has for a name now. */
+  async resolveImage(reference: string, login: string | undefined, signal: AbortSignal): Promise<string> {
+    const headers = registryHeaders(login);
+    const response = await this.#send('GET', `/distribution/${reference}/json`, { headers, signal });
+    return schema.Distribution.parse(await json(response)).Descriptor.digest;
+  }
+
+  /** Pulls; yields progress. @throws EngineError with status 0 where the stream reports the failure */
+  async *pullImage(
+    repository: string,
+    tag: string,
+    login: string | undefined,
+    signal: AbortSignal,
+  ): AsyncGenerator<schema.StreamLine> {
+    const query = { fromImage: repository, tag };
+    const headers = registryHeaders(login);
+    yield* streamLines(await this.#send('POST', '/images/create', { query, headers, signal }));
+  }
+
+  /** Makes an image of a root file system; yields the engine's lines. */
+  async *importImage(archive: Readable, query: Query): AsyncGenerator<schema.StreamLine> {
+    const headers = { 'content-type': 'application/x-tar' };
+    const call = { query: { fromSrc: '-', ...query }, headers, body: archive };
+    yield* streamLines(await this.#send('POST', '/images/create', call));
+  }
+
+  async *pushImage(repository: string, tag: string): AsyncGenerator<schema.StreamLine> {
+    const call = { query: { tag }, headers: registryHeaders(undefined) };
+    yield* streamLines(await this.#send('POST', `/images/${repository}/push`, call));
+  }
+
+  async tagImage(reference: string, repository: string, tag: string): Promise<void> {
+    await drain(await this.#send('POST', `/images/${reference}/tag`, { query: { repo: repository, tag } }));
+  }
+
+  async removeImage(reference: string): Promise<void> {
+    await drain(await this.#send('DELETE', `/images/${reference}`, { query: { force: false } }));
+  }
+
+  async inspectNetwork(name: string): Promise<schema.Network> {
+    return schema.Network.parse(await json(await this.#send('GET', `/networks/${name}`)));
+  }
+
+  async createNetwork(body: { Name: string } & Record<string, unknown>): Promise<void> {
+    await drain(await this.#send('POST', '/networks/create', { body: { CheckDuplicate: true, ...body } }));
+  }
+
+  async removeNetwork(name: string): Promise<void> {
+    await drain(await this.#send('DELETE', `/networks/${name}`));
+  }
+
+  #send(
+    method: EngineCall['method'],
+    path: string,
+    rest: Omit<EngineCall, 'method' | 'path'> = {},
+  ): Promise<IncomingMessage> {
+    return this.#transport.send({ method, path: `${this.#prefix}${path}`, ...rest });
+  }
+}
+
+async function* streamLines(response: IncomingMessage): AsyncGenerator<schema.StreamLine> {
+  for await (const value of jsonLines(response)) {
+    const line = schema.StreamLine.parse(value);
+    if (line.error !== undefined) {
+      throw new EngineError(0, line.error);
+    }
+    yield line;
+  }
+}
+
+/** Reads an answer to its end, so that the connection can be used again. */
+async function drain(response: IncomingMessage): Promise<void> {
+  await text(response);
+}
+
+function registryHeaders(login: string | undefined): Record<string, string> {
+  // An empty object in base64: engines refuse a push without the header.
+  return { 'x-registry-auth': login ?? 'e30=' };
+}
