@@ -1,4 +1,5 @@
 export * from './errors.ts';
+export * from './headers.ts';
 export * from './entry.ts';
 export * from './transfer.ts';
 export * from './worker/messages.ts';

@@ -16,9 +16,6 @@ import { digest, entry } from './entry.ts';
  * Results of a run carry the header `x-sheaf-epoch`; an older epoch than the assignment's is refused with 409.
  */
 
-export const epochHeader = 'x-sheaf-epoch';
-export const packContentType = 'application/vnd.sheaf.pack';
-
 /** What the sender has: pairs of digest and size in bytes. `sizes` asks only whether such a size is known. */
 export const offerRequest = z.object({
   blobs: z.array(z.tuple([digest, z.int().min(0)])).max(100_000).default([]),

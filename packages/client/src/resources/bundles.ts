@@ -1,0 +1,163 @@
+/** Bundles over REST: find, make, change, remove, watch (rest-api.md §10-15, §22). */
+import type {
+  BundleAttributes,
+  BundleChange,
+  Document,
+  MetadataValue,
+  Resource,
+  UserAttributes,
+  WorksheetAttributes,
+} from '@sheaf/wire';
+import { flatten, flattenAll, flattenOne, type Flat } from '../documents.ts';
+import type { RestClient } from '../rest-client.ts';
+
+export type Bundle = Flat<BundleAttributes> & {
+  readonly owner?: Flat<UserAttributes> | null;
+  readonly children?: readonly Flat<Pick<BundleAttributes, 'uuid' | 'metadata'>>[];
+  readonly host_worksheets?: readonly Flat<Pick<WorksheetAttributes, 'uuid' | 'name'>>[];
+  readonly group_permissions?: readonly GroupPermission[];
+};
+
+export interface GroupPermission {
+  readonly group_name: string;
+  readonly permission: number;
+  readonly permission_spec?: string;
+  readonly group?: { readonly id: string };
+}
+
+export type BundleInclude = 'owner' | 'children' | 'group_permissions' | 'host_worksheets';
+
+type BundleDocument = Document<Resource<BundleAttributes>[]>;
+
+const including = (include: readonly BundleInclude[] | undefined) =>
+  include === undefined || include.length === 0 ? {} : { include: include.join(',') };
+
+/** @throws SheafError `not-found` */
+export async function fetchBundle(
+  client: RestClient,
+  uuid: string,
+  include?: readonly BundleInclude[],
+): Promise<Bundle> {
+  const query = including(include);
+  return flattenOne<BundleAttributes>(await client.json('GET', `/bundles/${uuid}`, { query })) as Bundle;
+}
+
+/**
+ * Resolves bundle specs on a worksheet, in their order, duplicates kept (rest-api.md §9.2).
+ * @throws SheafError where one of them names nothing or several bundles.
+ */
+export async function resolveBundles(
+  client: RestClient,
+  specs: readonly string[],
+  options: { worksheet?: string; include?: readonly BundleInclude[] } = {},
+): Promise<Bundle[]> {
+  const query = { ...including(options.include), specs, worksheet: options.worksheet };
+  return flattenAll<BundleAttributes>(
+    await client.json<BundleDocument>('GET', '/bundles', { query }),
+  ) as Bundle[];
+}
+
+export type SearchResult =
+  | { readonly kind: 'bundles'; readonly bundles: Bundle[] }
+  | { readonly kind: 'value'; readonly value: string | number | null };
+
+/** Searches with keywords (rest-api.md §12): bundles, or the value of an aggregate. */
+export async function searchBundles(
+  client: RestClient,
+  keywords: readonly string[],
+  options: { worksheet?: string; include?: readonly BundleInclude[] } = {},
+): Promise<SearchResult> {
+  const query = { ...including(options.include), worksheet: options.worksheet, keywords };
+  const answer = await client.json<Partial<BundleDocument>>('GET', '/bundles', { query });
+  if (answer.data === undefined) {
+    return { kind: 'value', value: (answer.meta?.['result'] ?? null) as string | number | null };
+  }
+  const bundles = answer.data.map((one) => flatten(one, answer.included) as Bundle);
+  return { kind: 'bundles', bundles };
+}
+
+/** Bundles of the asking user with this command and these dependencies, oldest first (rest-api.md §11.4). */
+export async function findSameRuns(
+  client: RestClient,
+  command: string,
+  dependencies: readonly { child_path: string; parent_uuid: string }[],
+): Promise<Bundle[]> {
+  const query = { command, dependencies: JSON.stringify(dependencies) };
+  return flattenAll<BundleAttributes>(
+    await client.json<BundleDocument>('GET', '/bundles', { query }),
+  ) as Bundle[];
+}
+
+export interface NewBundle {
+  readonly bundle_type: string;
+  readonly command?: string;
+  readonly metadata: Readonly<Record<string, MetadataValue>>;
+  readonly dependencies?: readonly { child_path: string; parent_uuid: string; parent_path: string }[];
+}
+
+export async function createBundle(
+  client: RestClient,
+  bundle: NewBundle,
+  options: { worksheet: string; after_sort_key?: number | undefined; wait_for_upload?: boolean | undefined },
+): Promise<Bundle> {
+  const json = { data: [{ type: 'bundles', attributes: bundle }] };
+  const created = await client.json<BundleDocument>('POST', '/bundles', { query: { ...options }, json });
+  const [first] = flattenAll<BundleAttributes>(created);
+  if (first === undefined)
+    throw new Error('The server did not answer with the bundle that was to be created.');
+  return first as Bundle;
+}
+
+export interface DeleteOptions {
+  readonly force?: boolean;
+  readonly recursive?: boolean;
+  readonly dataOnly?: boolean;
+  readonly dryRun?: boolean;
+}
+
+/** Deletes and answers all uuids that went, or would go, descendants included (rest-api.md §15). */
+export async function deleteBundles(
+  client: RestClient,
+  uuids: readonly string[],
+  options: DeleteOptions = {},
+): Promise<string[]> {
+  const answer = await client.json<{ meta?: { ids?: string[] } }>('DELETE', '/bundles', {
+    query: {
+      force: options.force ?? false,
+      recursive: options.recursive ?? false,
+      'data-only': options.dataOnly ?? false,
+      'dry-run': options.dryRun ?? false,
+    },
+    json: { data: uuids.map((id) => ({ id, type: 'bundles' })) },
+  });
+  return answer.meta?.ids ?? [];
+}
+
+export type BundleAction =
+  | { readonly type: 'kill'; readonly uuid: string }
+  | { readonly type: 'write'; readonly uuid: string; readonly subpath: string; readonly string: string };
+
+/** Asks for actions on runs, in order (rest-api.md §22). */
+export async function actOnBundles(client: RestClient, actions: readonly BundleAction[]): Promise<void> {
+  const data = actions.map((attributes) => ({ type: 'bundle-actions', attributes }));
+  await client.json('POST', '/bundle-actions', { json: { data } });
+}
+
+/**
+ * Waits at the server until the bundle's version is greater than `after`, or the time is over (new in Sheaf).
+ * @param seconds at most 55, so that proxies do not cut the connection.
+ */
+export async function awaitChange(
+  client: RestClient,
+  uuid: string,
+  after: number,
+  seconds: number,
+  signal?: AbortSignal,
+): Promise<BundleChange> {
+  const answer = await client.json<BundleChange | { data: BundleChange }>('GET', `/bundles/${uuid}/changes`, {
+    query: { after, timeout: seconds },
+    idleTimeout: (seconds + 30) * 1000,
+    ...(signal === undefined ? {} : { signal }),
+  });
+  return 'data' in answer ? answer.data : answer;
+}

@@ -1,0 +1,99 @@
+/** One server, spoken to over its REST API: addresses, headers, sign-in, errors. Knows no resource. */
+import type { Authentication } from './authentication.ts';
+import { failureOf } from './failure.ts';
+import { encodeQuery, type Query } from './query.ts';
+import { isReplayable, textOf, type Body, type Transport, type TransportResponse } from './transport.ts';
+
+export interface RestClientOptions {
+  /** As the user wrote it, e.g. `http://localhost:2900`; the API is below `<address>/rest`. */
+  readonly address: string;
+  readonly transport: Transport;
+  /** Without it requests carry no token. */
+  readonly authentication?: Authentication;
+  readonly extraHeaders?: Readonly<Record<string, string>>;
+  /** Milliseconds without a byte after which a request is given up; 300 000 unless told. */
+  readonly idleTimeout?: number;
+}
+
+export interface RequestOptions {
+  readonly query?: Query;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Sent as JSON. */
+  readonly json?: unknown;
+  readonly body?: Body;
+  readonly contentType?: string;
+  readonly idleTimeout?: number;
+  readonly signal?: AbortSignal;
+}
+
+export class RestClient {
+  readonly address: string;
+  readonly #options: RestClientOptions;
+
+  constructor(options: RestClientOptions) {
+    this.address = options.address;
+    this.#options = options;
+  }
+
+  /**
+   * Sends one request below `/rest` and answers the response with its body unread.
+   * A token that the server no longer takes is renewed once, and the request repeated, if its body allows it.
+   * @param path begins with a slash and is already percent-encoded.
+   * @throws SheafError for an error status, ConnectionError where no answer comes.
+   */
+  async stream(method: string, path: string, options: RequestOptions = {}): Promise<TransportResponse> {
+    const { authentication } = this.#options;
+    const body = options.json === undefined ? options.body : JSON.stringify(options.json);
+    const token = await authentication?.token();
+    let response = await this.#send(method, path, options, body, token);
+    if (response.status === 401 && token !== undefined && isReplayable(body)) {
+      const renewed = await authentication?.renew(token);
+      if (renewed !== undefined) {
+        response.cancel();
+        response = await this.#send(method, path, options, body, renewed);
+      }
+    }
+    if (response.status >= 400) {
+      const text = await textOf(response);
+      response.cancel();
+      throw failureOf(response.status, response.headers, text);
+    }
+    return response;
+  }
+
+  /** Like {@link stream}, with the whole answer as text. */
+  async text(method: string, path: string, options: RequestOptions = {}): Promise<string> {
+    return textOf(await this.stream(method, path, options));
+  }
+
+  /** Like {@link stream}, with the answer parsed as JSON; undefined where the answer is empty. */
+  async json<Answer>(method: string, path: string, options: RequestOptions = {}): Promise<Answer> {
+    const text = await this.text(method, path, options);
+    return (text === '' ? undefined : JSON.parse(text)) as Answer;
+  }
+
+  #send(
+    method: string,
+    path: string,
+    options: RequestOptions,
+    body: Body | undefined,
+    token: string | undefined,
+  ): Promise<TransportResponse> {
+    const headers: Record<string, string> = {
+      'x-requested-with': 'XMLHttpRequest',
+      ...this.#options.extraHeaders,
+      ...options.headers,
+    };
+    if (options.json !== undefined) headers['content-type'] = 'application/json; charset=utf-8';
+    else if (options.contentType !== undefined) headers['content-type'] = options.contentType;
+    if (token !== undefined) headers['authorization'] = `Bearer ${token}`;
+    return this.#options.transport.send({
+      method,
+      url: `${this.address}/rest${path}${encodeQuery(options.query ?? {})}`,
+      headers,
+      idleTimeout: options.idleTimeout ?? this.#options.idleTimeout ?? 300_000,
+      ...(body === undefined ? {} : { body }),
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    });
+  }
+}

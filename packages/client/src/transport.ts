@@ -1,0 +1,42 @@
+/** How requests leave the program: a small port, so that the client runs in a browser as well as under Node. */
+
+export type Body = string | Uint8Array | AsyncIterable<Uint8Array>;
+
+export interface TransportRequest {
+  readonly method: string;
+  readonly url: string;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: Body;
+  /** Milliseconds without a single byte in either direction after which the request is given up; 0 waits for ever. */
+  readonly idleTimeout: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface TransportResponse {
+  readonly status: number;
+  /** Names in lower case; repeated headers are joined with commas. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Content encodings are undone. Iterating throws ConnectionError where the stream breaks off. */
+  readonly body: AsyncIterable<Uint8Array>;
+  /** Drops what has not been read. */
+  cancel(): void;
+}
+
+export interface Transport {
+  /** @throws ConnectionError where no answer comes. */
+  send(request: TransportRequest): Promise<TransportResponse>;
+}
+
+/** A body that can be sent a second time. */
+export function isReplayable(body: Body | undefined): boolean {
+  return body === undefined || typeof body === 'string' || body instanceof Uint8Array;
+}
+
+/** Reads a whole body as UTF-8 text. */
+export async function textOf(response: TransportResponse): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = '';
+  for await (const chunk of response.body) text += decoder.decode(chunk, { stream: true });
+  return text + decoder.decode();
+}
