@@ -13,3 +13,6 @@ export {
   type RuntimeCapabilities,
 } from './port.ts';
 export { connectDockerRuntime, type DockerRuntimeOptions } from './docker/runtime.ts';
+export { SandboxRuntime, type SandboxRuntimeOptions, type SandboxUser } from './sandbox/runtime.ts';
+export { detectRuntime, type Detection, type RuntimeChoice, type Tried } from './detect/detect.ts';
+export type { StrategyOptions as DetectOptions } from './detect/strategies.ts';

@@ -50,6 +50,7 @@ export interface RuntimeCapabilities {
   readonly images: boolean;
   readonly cpuLimit: boolean;
   readonly memoryLimit: boolean;
+  /** A run that did not ask for the network has none. */
   readonly networkIsolation: boolean;
   readonly gpus: boolean;
 }

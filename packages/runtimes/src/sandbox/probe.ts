@@ -1,0 +1,84 @@
+/** Whether a sandbox can be made on this machine: by making one. */
+import { execFile } from 'node:child_process';
+import { platform } from 'node:process';
+import { promisify } from 'node:util';
+import { isErrno } from '../files/errno.ts';
+import { kernelDirectories, systemEntries } from './layout.ts';
+import { planMounts, type SandboxFacts } from './plan.ts';
+import { bubblewrapTool, unshareTool, type SandboxTool } from './tools.ts';
+
+const run = promisify(execFile);
+
+export type ToolAnswer =
+  | { readonly available: true; readonly tool: SandboxTool }
+  | { readonly available: false; readonly reason: string };
+
+/** Tries bubblewrap, or util-linux where that is not installed or not allowed. */
+export async function findBubblewrap(program = 'bwrap'): Promise<ToolAnswer> {
+  return probe(program, 'bubblewrap', (description) => bubblewrapTool(program, description));
+}
+
+export async function findUnshare(program = 'unshare'): Promise<ToolAnswer> {
+  const asRoot = process.getuid?.() === 0;
+  return probe(program, 'util-linux', (description) => unshareTool(program, description, asRoot));
+}
+
+async function probe(
+  program: string,
+  name: string,
+  make: (description: string) => SandboxTool,
+): Promise<ToolAnswer> {
+  if (platform !== 'linux') {
+    return { available: false, reason: 'sandboxes need Linux' };
+  }
+  try {
+    const { stdout } = await run(program, ['--version']);
+    const tool = make(`${name} ${/\d[\d.]*/.exec(stdout)?.[0] ?? ''}`.trim());
+    await tryOut(tool);
+    return { available: true, tool };
+  } catch (error) {
+    return { available: false, reason: reasonOf(error, program) };
+  }
+}
+
+/** Makes a sandbox as a run has it, with /tmp in the place of everything that would be the run's own. */
+async function tryOut(tool: SandboxTool): Promise<void> {
+  const facts: SandboxFacts = {
+    entries: systemEntries(),
+    hidden: [],
+    kernelDirectories: kernelDirectories(),
+    nameServers: undefined,
+    temporary: '/tmp',
+    isFile: () => false,
+  };
+  const uuid = 'run';
+  const steps = planMounts(
+    {
+      uuid,
+      epoch: 0,
+      command: '',
+      image: null,
+      directory: '/tmp',
+      mounts: [],
+      environment: {},
+      cpuset: [],
+      gpus: [],
+      memory: 0,
+      network: false,
+      sharedMemory: 0,
+    },
+    facts,
+  );
+  const user = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : undefined;
+  const [program = '', ...parameters] = tool.command({ steps, network: false, user, command: ['/bin/true'] });
+  // Nobody reads the tool's report on its first process here.
+  await run('/bin/sh', ['-c', 'exec "$@" 8>/dev/null', 'probe', program, ...parameters], { timeout: 10_000 });
+}
+
+function reasonOf(error: unknown, program: string): string {
+  if (isErrno(error, 'ENOENT')) {
+    return `${program} is not installed`;
+  }
+  const said = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : '';
+  return said || (error instanceof Error ? error.message : String(error));
+}

@@ -1,0 +1,101 @@
+/**
+ * What a sandboxed run leaves on disk, so that any later process can find it: a directory `<uuid>.<epoch>` with
+ *
+ * - `record.json`: when and as what it was started
+ * - `alive`: a named pipe whose writing end the supervisor holds; it ends when the supervisor does, however that comes about
+ * - `supervisor`: the supervisor's process number; `info`: the number of the process that is 1 inside
+ * - `exit`: the exit status, once there is one; `log`: what was said outside of the command's own output
+ * - `tmp`: the run's /tmp
+ */
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { isErrno } from '../files/errno.ts';
+
+export interface RunPaths {
+  readonly directory: string;
+  readonly record: string;
+  readonly alive: string;
+  readonly supervisor: string;
+  readonly info: string;
+  readonly exit: string;
+  readonly log: string;
+  readonly temporary: string;
+}
+
+const RunRecord = z.object({
+  uuid: z.string(),
+  epoch: z.number(),
+  network: z.boolean(),
+  /** Milliseconds since the epoch. */
+  startedAt: z.number(),
+});
+export type RunRecord = z.infer<typeof RunRecord>;
+
+/** Name of a run among those of a worker: of its directory and of its control group. */
+export function recordName(uuid: string, epoch: number): string {
+  return `${uuid}.${epoch}`;
+}
+
+export function runPaths(stateDirectory: string, uuid: string, epoch: number): RunPaths {
+  const directory = join(stateDirectory, recordName(uuid, epoch));
+  const path = (name: string): string => join(directory, name);
+  return {
+    directory,
+    record: path('record.json'),
+    alive: path('alive'),
+    supervisor: path('supervisor'),
+    info: path('info'),
+    exit: path('exit'),
+    log: path('log'),
+    temporary: path('tmp'),
+  };
+}
+
+export async function writeRecord(paths: RunPaths, record: RunRecord): Promise<void> {
+  await mkdir(paths.temporary, { recursive: true });
+  await writeFile(paths.record, JSON.stringify(record));
+}
+
+/** Undefined: there is no such run. @throws SyntaxError or ZodError where the file was damaged */
+export async function readRecord(paths: RunPaths): Promise<RunRecord | undefined> {
+  const text = await readOrUndefined(paths.record);
+  return text === undefined ? undefined : RunRecord.parse(JSON.parse(text));
+}
+
+/** Uuid and epoch of every run that left a directory, also of those whose start was cut short. */
+export async function listRecords(stateDirectory: string): Promise<{ uuid: string; epoch: number }[]> {
+  try {
+    const names = await readdir(stateDirectory);
+    return names.flatMap((name) => {
+      const match = /^(?<uuid>.+)\.(?<epoch>\d+)$/.exec(name)?.groups;
+      return match?.['uuid'] === undefined ? [] : [{ uuid: match['uuid'], epoch: Number(match['epoch']) }];
+    });
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) {
+      return [];
+    }
+    throw error;
+  }
+}
+
+/** The status the supervisor wrote, and when; undefined: it wrote none (or was cut off while writing). */
+export async function readExit(paths: RunPaths): Promise<{ code: number; at: number } | undefined> {
+  const text = await readOrUndefined(paths.exit);
+  if (text === undefined || !/^\d+\n$/.test(text)) {
+    return undefined;
+  }
+  const { mtimeMs } = await stat(paths.exit);
+  return { code: Number.parseInt(text, 10), at: Math.round(mtimeMs) };
+}
+
+export async function readOrUndefined(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) {
+      return undefined;
+    }
+    throw error;
+  }
+}
