@@ -5,6 +5,8 @@ import type { MountStep } from './plan.ts';
 export interface SandboxCall {
   readonly steps: readonly MountStep[];
   readonly network: boolean;
+  /** An empty directory on the host on which the new root may be built; none of the steps' sources is below it. */
+  readonly root: string;
   /** As root: who the command runs as. Undefined: whoever we are. */
   readonly user: { readonly uid: number; readonly gid: number } | undefined;
   /** What to run once everything is in place. */

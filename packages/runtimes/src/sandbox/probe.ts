@@ -1,5 +1,8 @@
 /** Whether a sandbox can be made on this machine: by making one. */
 import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { platform } from 'node:process';
 import { promisify } from 'node:util';
 import { isErrno } from '../files/errno.ts';
@@ -43,6 +46,15 @@ async function probe(
 
 /** Makes a sandbox as a run has it, with /tmp in the place of everything that would be the run's own. */
 async function tryOut(tool: SandboxTool): Promise<void> {
+  const root = await mkdtemp(join(tmpdir(), 'sheaf-probe-'));
+  try {
+    await makeSandbox(tool, root);
+  } finally {
+    await rm(root, { recursive: true });
+  }
+}
+
+async function makeSandbox(tool: SandboxTool, root: string): Promise<void> {
   const facts: SandboxFacts = {
     entries: systemEntries(),
     hidden: [],
@@ -70,7 +82,13 @@ async function tryOut(tool: SandboxTool): Promise<void> {
     facts,
   );
   const user = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : undefined;
-  const [program = '', ...parameters] = tool.command({ steps, network: false, user, command: ['/bin/true'] });
+  const [program = '', ...parameters] = tool.command({
+    steps,
+    network: false,
+    root,
+    user,
+    command: ['/bin/true'],
+  });
   // Nobody reads the tool's report on its first process here.
   await run('/bin/sh', ['-c', 'exec "$@" 8>/dev/null', 'probe', program, ...parameters], { timeout: 10_000 });
 }

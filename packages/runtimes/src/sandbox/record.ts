@@ -5,7 +5,7 @@
  * - `alive`: a named pipe whose writing end the supervisor holds; it ends when the supervisor does, however that comes about
  * - `supervisor`: the supervisor's process number; `info`: the number of the process that is 1 inside
  * - `exit`: the exit status, once there is one; `log`: what was said outside of the command's own output
- * - `tmp`: the run's /tmp
+ * - `tmp`: the run's /tmp; `root`: where its root directory is put together
  */
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -21,6 +21,7 @@ export interface RunPaths {
   readonly exit: string;
   readonly log: string;
   readonly temporary: string;
+  readonly root: string;
 }
 
 const RunRecord = z.object({
@@ -49,11 +50,13 @@ export function runPaths(stateDirectory: string, uuid: string, epoch: number): R
     exit: path('exit'),
     log: path('log'),
     temporary: path('tmp'),
+    root: path('root'),
   };
 }
 
 export async function writeRecord(paths: RunPaths, record: RunRecord): Promise<void> {
   await mkdir(paths.temporary, { recursive: true });
+  await mkdir(paths.root);
   await writeFile(paths.record, JSON.stringify(record));
 }
 

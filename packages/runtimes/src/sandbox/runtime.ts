@@ -146,6 +146,7 @@ export class SandboxRuntime implements Runtime {
     const command = tool.command({
       steps,
       network: run.network,
+      root: paths.root,
       user: await this.#userFor(run.directory),
       command: pinned,
     });

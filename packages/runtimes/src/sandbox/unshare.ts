@@ -40,14 +40,14 @@ export function unshareCommand(call: SandboxCall, options: UnshareOptions): stri
   ];
 }
 
-/** Builds the new root on a directory that every system has, moves into it, and lets go of the old one. */
+/** Builds the new root on a directory of the run's own, moves into it, and lets go of the old one. */
 export function setUpScript(call: SandboxCall, infoDescriptor: number): string {
   return [
     'set -e',
     // The old /proc still shows the outer numbers.
     'read -r pid rest </proc/self/stat',
     `printf '{"child-pid": %s}' "$pid" >&${infoDescriptor}`,
-    'root=/tmp',
+    `root=${quote(call.root)}`,
     'mount -t tmpfs -o mode=0755,nosuid,nodev sandbox "$root"',
     ...call.steps.flatMap(stepLines),
     ...deviceLinks,
@@ -81,8 +81,7 @@ function stepLines(step: MountStep): string[] {
         step.isFile
           ? `mkdir -p "$(dirname ${target})"; [ -e ${target} ] || : >${target}`
           : `mkdir -p ${target}`,
-        `mount --bind ${quote(step.source)} ${target}`,
-        ...(step.readOnly ? [`mount -o remount,bind,ro ${target}`] : []),
+        `mount -o bind${step.readOnly ? ',ro' : ''} ${quote(step.source)} ${target}`,
       ];
     case 'directory':
       return [`mkdir -m 0755 ${target}`];
