@@ -1,0 +1,51 @@
+/**
+ * Where a directory store keeps what:
+ *   blobs/ab/cdef…        a blob, read-only, under its digest
+ *   executables/ab/cdef…  a second copy of a blob that may be executed, made on demand
+ *   partial/              blobs that arrive in pieces
+ *   temp/                 what is being written; whatever a crash leaves is here
+ */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Digest } from '../../tree/entry.ts';
+import { digestOf } from '../../tree/digest.ts';
+
+export const emptyDigest = digestOf(new Uint8Array());
+const fans = Array.from({ length: 256 }, (_, index) => index.toString(16).padStart(2, '0'));
+
+export class Layout {
+  readonly root: string;
+  readonly blobs: string;
+  readonly executables: string;
+  readonly partial: string;
+  readonly temp: string;
+
+  constructor(root: string) {
+    this.root = root;
+    this.blobs = join(root, 'blobs');
+    this.executables = join(root, 'executables');
+    this.partial = join(root, 'partial');
+    this.temp = join(root, 'temp');
+  }
+
+  get fans(): readonly string[] {
+    return fans;
+  }
+
+  blob(digest: Digest): string {
+    return `${this.blobs}/${digest.slice(0, 2)}/${digest.slice(2)}`;
+  }
+
+  executable(digest: Digest): string {
+    return `${this.executables}/${digest.slice(0, 2)}/${digest.slice(2)}`;
+  }
+
+  /** Makes the directories; safe to call on a store that is in use. */
+  async create(): Promise<void> {
+    for (const directory of [this.blobs, this.executables, this.partial, this.temp]) {
+      await mkdir(directory, { recursive: true });
+    }
+    await Promise.all(fans.map((fan) => mkdir(join(this.blobs, fan), { recursive: true })));
+    await Promise.all(fans.map((fan) => mkdir(join(this.executables, fan), { recursive: true })));
+  }
+}
