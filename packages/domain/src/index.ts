@@ -136,3 +136,70 @@ export {
   type PlanWorker,
   type StagedRun,
 } from './schedule/plan-types.ts';
+export { plan } from './schedule/plan.ts';
+export { noWorkerText } from './schedule/reason.ts';
+
+export { joinPaths, pathComponents, startsWithComponents } from './dependencies/key-path.ts';
+export { matchDependency, type DependencyMatch } from './dependencies/match.ts';
+export { stagingDecision, type StagingDecision, type StagingParent } from './dependencies/staging.ts';
+export { clashProblem, validateDependencies, type DependencyInput } from './dependencies/validate.ts';
+
+export { parseSearch } from './search/parse.ts';
+export { parseInstant } from './search/instant.ts';
+export {
+  defaultSearchLimit,
+  type FieldOrder,
+  type SearchColumn,
+  type SearchCondition,
+  type SearchField,
+  type SearchQuery,
+  type ValueMatch,
+} from './search/query.ts';
+
+export { excludeMatcher } from './run/exclude-patterns.ts';
+export { matchGlob, parseGlob, type Glob } from './run/glob.ts';
+export {
+  diskLimitMessage,
+  exitCodeMessage,
+  failureWithKill,
+  failureWithUploadError,
+  limitViolations,
+  memoryLimitMessage,
+  reportedFailure,
+  timeLimitMessage,
+  type RunLimits,
+  type RunUsage,
+} from './run/failure-message.ts';
+export { judgeLoss, toleratedOmissions, type LossDecision } from './run/lost-run.ts';
+export {
+  judgeReport,
+  type Holder,
+  type ReportAnswer,
+  type ReportDecision,
+  type ReportedState,
+  type ReportSituation,
+} from './run/report-decision.ts';
+export { judgeStart, type StartDecision } from './run/start-decision.ts';
+export {
+  binarySummary,
+  missingSummary,
+  summarizeBytes,
+  summarizeFile,
+  summarizeText,
+  type ByteReader,
+  type SummaryOptions,
+} from './run/summary.ts';
+
+export { descend, fileValueLines, parseFileValue } from './genpaths/file-value.ts';
+export { genpathColumnName, parseGenpath, type Genpath } from './genpaths/genpath.ts';
+export { postProcess } from './genpaths/post-process.ts';
+export { pythonText } from './genpaths/python-text.ts';
+export {
+  formatGroupPermissions,
+  recordValue,
+  summaryOf,
+  type BundleRecord,
+} from './genpaths/record-value.ts';
+export { type GenpathValue } from './genpaths/value.ts';
+
+export { formatTransferProgress, type TransferProgress } from './transfer/progress.ts';

@@ -1,0 +1,63 @@
+import type { WorkerView } from './pool.ts';
+import type { StagedRun } from './plan-types.ts';
+
+/**
+ * The worker that suits a run best (execution.md §13.4). In this order: the user's own and shared workers, which cost no
+ * parallel run; tag-exclusive ones; few free GPUs, so that machines with GPUs are kept for runs that need them; most of
+ * the dependencies at hand; few free CPUs, which packs machines; few runs; the tie-breaker.
+ *
+ * @returns undefined for no workers.
+ */
+export function bestWorker(
+  run: StagedRun,
+  near: readonly WorkerView[],
+  common: readonly WorkerView[],
+): WorkerView | undefined {
+  return best(run, near) ?? best(run, common);
+}
+
+function best(run: StagedRun, views: readonly WorkerView[]): WorkerView | undefined {
+  let chosen: WorkerView | undefined;
+  let chosenRank: readonly number[] = [];
+  for (const view of views) {
+    const rank = rankOf(run, view);
+    if (chosen === undefined || comesBefore(rank, chosenRank)) {
+      chosen = view;
+      chosenRank = rank;
+    }
+  }
+  return chosen;
+}
+
+function rankOf(run: StagedRun, view: WorkerView): readonly number[] {
+  const { worker, free } = view;
+  const present = presentDependencies(run, view);
+  return [
+    worker.tagExclusive ? 0 : 1,
+    free.gpus > 0 ? free.gpus : worker.gpus > 0 ? 1 : 0,
+    -present.bytes,
+    -present.count,
+    free.cpus,
+    view.assignedRuns,
+    view.tie,
+  ];
+}
+
+function presentDependencies(run: StagedRun, { worker }: WorkerView): { bytes: number; count: number } {
+  let bytes = 0;
+  let count = 0;
+  for (const dependency of run.dependencies) {
+    if (!worker.sharedFileSystem && !worker.cachedDependencies.has(dependency.key)) continue;
+    bytes += dependency.bytes;
+    count += 1;
+  }
+  return { bytes, count };
+}
+
+function comesBefore(rank: readonly number[], other: readonly number[]): boolean {
+  for (const [position, value] of rank.entries()) {
+    const compared = other[position] ?? 0;
+    if (value !== compared) return value < compared;
+  }
+  return false;
+}
