@@ -1,1 +1,1 @@
-export {};
+export type { Settings } from './settings/settings.ts';

@@ -54,6 +54,13 @@ const postgresqlDialect: SqlDialect = {
       case jsonb_typeof(${sql.ref(column)} -> ${key}) when 'array' then ${sql.ref(column)} -> ${key} else '[]'::jsonb end
     ) as each(value) where ${condition(element)})`;
   },
+  jsonAnyValue: (column, condition) => {
+    const value = sql<string>`each.value` as RawBuilder<string>;
+    return sql<boolean>`exists (select 1 from jsonb_each(${sql.ref(column)}) as field(key, content),
+      lateral jsonb_array_elements_text(
+        case jsonb_typeof(field.content) when 'array' then field.content else jsonb_build_array(field.content) end
+      ) as each(value) where ${condition(value)})`;
+  },
   toNumber: (expression) =>
     sql<number>`coalesce(cast(substring(${expression} from '^\\s*-?[0-9]+(?:\\.[0-9]+)?') as double precision), 0)`,
   rowLock: sql`for update`,

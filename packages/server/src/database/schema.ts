@@ -26,6 +26,12 @@ export interface UserTable {
   parallel_run_quota: number;
   joined_at: number;
   last_login_at: number | null;
+  /** Uuid of a bundle. */
+  avatar_id: string | null;
+  /** 0 none, 1 important, 2 general. */
+  notifications: number;
+  /** Grows with each new user; what `id` means in a search. */
+  number: number;
 }
 
 /** Bearer and refresh tokens; only their SHA-256 is kept. */
@@ -221,6 +227,24 @@ export interface TransferLeaseTable {
   expires_at: number;
 }
 
+/** A named place for contents, as clients register it (rest-api.md §17.1). */
+export interface BundleStoreTable {
+  uuid: string;
+  owner_id: string;
+  name: string;
+  storage_type: string;
+  storage_format: string;
+  url: string | null;
+  authentication: string | null;
+  created_at: number;
+}
+
+export interface BundleLocationTable {
+  bundle_uuid: string;
+  store_uuid: string;
+  is_dir: number | null;
+}
+
 export interface SettingTable {
   key: string;
   value: string;
@@ -244,5 +268,7 @@ export interface Tables {
   bundle_event: BundleEventTable;
   blob_sender: BlobSenderTable;
   transfer_lease: TransferLeaseTable;
+  bundle_store: BundleStoreTable;
+  bundle_location: BundleLocationTable;
   setting: SettingTable;
 }

@@ -1,6 +1,6 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { parseDuration, parseSize } from '@sheaf/domain';
+import { parseDuration, parseSize, type Outcome } from '@sheaf/domain';
 import { z } from 'zod';
 
 /** Everything an operator can set, in one place (docs/settings.md). Sizes in bytes, times in seconds unless named otherwise. */
@@ -29,8 +29,18 @@ export interface Settings {
 
 const blankIsUnset = (value: unknown) => (value === '' ? undefined : value);
 const text = z.preprocess(blankIsUnset, z.string().optional());
-const size = text.transform((value) => (value === undefined ? undefined : parseSize(value)));
-const duration = text.transform((value) => (value === undefined ? undefined : parseDuration(value)));
+const size = quantity(parseSize);
+const duration = quantity(parseDuration);
+
+function quantity(read: (value: string) => Outcome<number>) {
+  return text.transform((value, context) => {
+    if (value === undefined) return undefined;
+    const outcome = read(value);
+    if (outcome.ok) return outcome.value;
+    context.addIssue({ code: 'custom', message: outcome.problem });
+    return z.NEVER;
+  });
+}
 
 const environment = z.object({
   SHEAF_HOME: text,

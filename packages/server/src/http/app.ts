@@ -1,0 +1,76 @@
+/*
+ * The edge: one Fastify instance with everything the transport demands (rest-api.md §1-§4), to which each subject adds its
+ * routes. Routes name their whole path (`/rest/…`) and their access level in `config`; what they throw is answered here.
+ */
+import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import { registerAccountRoutes } from '../accounts/routes.ts';
+import { registerBundleRoutes } from '../bundles/routes.ts';
+import type { Services } from '../services.ts';
+import { registerWorksheetRoutes } from '../worksheets/routes.ts';
+import { authenticateRequests } from './authenticate.ts';
+import { bodyLimit, readBodies } from './bodies.ts';
+import { sendError } from './errors.ts';
+import { registerHealthRoutes } from './health.ts';
+import { answerUnknownRoutes } from './not-found.ts';
+import { rewriteUrl } from './request-target.ts';
+import { createStrayBytes } from './stray-bytes.ts';
+
+export type App = FastifyInstance;
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Aborted when the server stops: held requests answer at once. */
+    closing: AbortSignal;
+  }
+}
+
+export async function createApp(services: Services): Promise<App> {
+  const strayBytes = createStrayBytes();
+  const app: App = Fastify({
+    loggerInstance: services.log as FastifyBaseLogger,
+    disableRequestLogging: true,
+    genReqId: () => services.ids.secret(12),
+    bodyLimit,
+    rewriteUrl,
+    // Lists of specs make long request lines (rest-api.md §26).
+    http: { maxHeaderSize: 128 * 1024 },
+    forceCloseConnections: 'idle',
+    routerOptions: {
+      maxParamLength: 4096,
+      querystringParser: (text) => new URLSearchParams(text) as unknown as Record<string, unknown>,
+    },
+    clientErrorHandler: (error, socket) => strayBytes.handle(error, socket),
+  });
+  strayBytes.watch(app.server);
+
+  const closing = new AbortController();
+  app.decorate('closing', closing.signal);
+  app.decorate('protocolVersion', services.settings.protocolVersion);
+  app.addHook('preClose', async () => closing.abort());
+  logRequests(app);
+  readBodies(app);
+  app.setErrorHandler((error, request, reply) => sendError(error, request, reply));
+  answerUnknownRoutes(app);
+  authenticateRequests(app, services);
+
+  registerHealthRoutes(app, services);
+  registerAccountRoutes(app, services);
+  registerBundleRoutes(app, services);
+  registerWorksheetRoutes(app, services);
+  return app;
+}
+
+function logRequests(app: App): void {
+  app.addHook('onResponse', async (request, reply) => {
+    request.log.info(
+      {
+        method: request.method,
+        path: request.url.split('?', 1)[0],
+        status: reply.statusCode,
+        ms: Math.round(reply.elapsedTime),
+        user: request.viewer?.kind === 'user' ? request.viewer.id : undefined,
+      },
+      'answered',
+    );
+  });
+}

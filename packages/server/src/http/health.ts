@@ -1,0 +1,67 @@
+/* `GET /health` and `/metrics` for operators: is it alive, and a few numbers in Prometheus' text format. */
+import { sql } from 'kysely';
+import type { FastifyInstance } from 'fastify';
+import { bundleStates } from '@sheaf/domain';
+import type { Services } from '../services.ts';
+import { sendJson } from './json.ts';
+
+export function registerHealthRoutes(app: FastifyInstance, services: Services): void {
+  const requests = new Map<string, number>();
+  app.addHook('onResponse', async (request, reply) => {
+    const key = `${request.method} ${Math.floor(reply.statusCode / 100)}xx`;
+    requests.set(key, (requests.get(key) ?? 0) + 1);
+  });
+
+  app.get(
+    '/health',
+    { config: { access: 'public', allowUnverified: true }, logLevel: 'warn' },
+    async (_request, reply) => {
+      await sql`select 1`.execute(services.database.queries);
+      return sendJson(reply, { status: 'ok' });
+    },
+  );
+
+  app.get(
+    '/metrics',
+    { config: { access: 'public', allowUnverified: true }, logLevel: 'warn' },
+    async (_request, reply) => {
+      const text = [...requestLines(requests), ...(await bundleLines(services)), ...processLines()].join('\n');
+      return reply.header('content-type', 'text/plain; version=0.0.4; charset=utf-8').send(`${text}\n`);
+    },
+  );
+}
+
+function requestLines(requests: ReadonlyMap<string, number>): string[] {
+  const lines = ['# HELP sheaf_http_requests_total Answered requests.', '# TYPE sheaf_http_requests_total counter'];
+  for (const [key, count] of requests) {
+    const [method, status] = key.split(' ');
+    lines.push(`sheaf_http_requests_total{method="${method}",status="${status}"} ${count}`);
+  }
+  return lines;
+}
+
+async function bundleLines({ database }: Services): Promise<string[]> {
+  const unfinished = bundleStates.filter((state) => !['ready', 'failed', 'killed'].includes(state));
+  const counts = await database.queries
+    .selectFrom('bundle')
+    .select(['state', (eb) => eb.fn.countAll<number>().as('bundles')])
+    // Written out, so that the partial index of unfinished bundles serves it.
+    .where(sql<boolean>`state not in ('ready', 'failed', 'killed')`)
+    .groupBy('state')
+    .execute();
+  const count = new Map(counts.map((row) => [row.state, Number(row.bundles)]));
+  return [
+    '# HELP sheaf_bundles Bundles that are not final, by state.',
+    '# TYPE sheaf_bundles gauge',
+    ...unfinished.map((state) => `sheaf_bundles{state="${state}"} ${count.get(state) ?? 0}`),
+  ];
+}
+
+function processLines(): string[] {
+  return [
+    '# TYPE process_resident_memory_bytes gauge',
+    `process_resident_memory_bytes ${process.memoryUsage.rss()}`,
+    '# TYPE process_uptime_seconds gauge',
+    `process_uptime_seconds ${Math.floor(process.uptime())}`,
+  ];
+}

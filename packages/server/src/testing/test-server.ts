@@ -1,0 +1,105 @@
+/* The real application on a free port, with a home of its own, for tests of every subject. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { createUser as insertUser, type NewUser } from '../accounts/create-user.ts';
+import { hashPassword } from '../accounts/password.ts';
+import { issueTokens } from '../accounts/tokens.ts';
+import { findUserByNameOrEmail, type UserRow } from '../accounts/users.ts';
+import { createApp, type App } from '../http/app.ts';
+import { openServices } from '../open-services.ts';
+import type { Clock, Services } from '../services.ts';
+import { readSettings, type Settings } from '../settings/settings.ts';
+import { createPostgresqlDatabase, postgresqlPrograms } from './postgresql.ts';
+
+export type DatabaseName = 'sqlite' | 'postgresql';
+
+/** For `describe.each`: every test of queries runs on each. */
+export const databases: readonly DatabaseName[] =
+  postgresqlPrograms() === undefined && process.env['CI'] !== 'true' ? ['sqlite'] : ['sqlite', 'postgresql'];
+
+export interface TestServer {
+  url: string;
+  home: string;
+  app: App;
+  services: Services;
+  close(): Promise<void>;
+  /** A bearer token of a user, who is made if there is none of that name; `root` is the administrator. */
+  tokenFor(name: string): Promise<string>;
+  createUser(user: Partial<NewUser> & { name: string; password?: string }): Promise<UserRow>;
+  /** A request with the headers of original clients; `as` is a user name. */
+  fetch(
+    path: string,
+    options?: { as?: string; method?: string; json?: unknown; headers?: Record<string, string>; body?: string | Uint8Array },
+  ): Promise<Response>;
+}
+
+export interface TestServerOptions {
+  database: DatabaseName;
+  clock?: Clock;
+  settings?: Partial<Settings>;
+}
+
+/** Hashing takes a while by design; tests that do not sign in with a password share this one's hash. */
+let sharedHash: Promise<string> | undefined;
+export const sharedPassword = 'correct-horse';
+
+export async function startTestServer(options: TestServerOptions): Promise<TestServer> {
+  const home = await mkdtemp(join(tmpdir(), 'sheaf-server-'));
+  const url = options.database === 'postgresql' ? await createPostgresqlDatabase() : undefined;
+  const settings: Settings = {
+    ...readSettings({
+      SHEAF_HOME: home,
+      SHEAF_PORT: '0',
+      SHEAF_LOG_LEVEL: 'silent',
+      SHEAF_DATABASE_URL: url,
+      CODALAB_USERNAME: 'root',
+    }),
+    ...options.settings,
+  };
+  const log = pino({ level: settings.logLevel });
+  const opened = await openServices(settings, options.clock === undefined ? { log } : { log, clock: options.clock });
+  const { services } = opened;
+  const app = await createApp(services);
+  const address = await app.listen({ host: '127.0.0.1', port: 0 });
+  const tokens = new Map<string, Promise<string>>();
+
+  const createUser: TestServer['createUser'] = async ({ password, ...user }) => {
+    sharedHash ??= hashPassword(sharedPassword);
+    const passwordHash = password === undefined ? await sharedHash : await hashPassword(password);
+    const defaults = { email: `${user.name}@example.org`, isVerified: true, hasAccess: true, passwordHash };
+    return await services.unitOfWork((unit) => insertUser(unit, { ...defaults, ...user }, services));
+  };
+  const makeToken = async (name: string) => {
+    const user = (await findUserByNameOrEmail(services.database.queries, name)) ?? (await createUser({ name }));
+    const given = { clientId: 'codalab_cli_client', userId: user.id, clock: services.clock, ids: services.ids };
+    return (await services.unitOfWork((unit) => issueTokens(unit, given))).accessToken;
+  };
+  const tokenFor = (name: string) => {
+    const known = tokens.get(name) ?? makeToken(name);
+    tokens.set(name, known);
+    return known;
+  };
+  return {
+    url: address,
+    home,
+    app,
+    services,
+    tokenFor,
+    createUser,
+    fetch: async (path, { as, method, json, headers, body } = {}) => {
+      const all = new Headers({ 'x-requested-with': 'XMLHttpRequest', ...headers });
+      if (as !== undefined) all.set('authorization', `Bearer ${await tokenFor(as)}`);
+      if (json !== undefined) all.set('content-type', 'application/json; charset=utf-8');
+      const content = json === undefined ? body : JSON.stringify(json);
+      const rest = content === undefined ? {} : { body: content };
+      return await fetch(`${address}${path}`, { method: method ?? 'GET', headers: all, redirect: 'manual', ...rest });
+    },
+    close: async () => {
+      await app.close();
+      await opened.close();
+      await rm(home, { recursive: true, force: true });
+    },
+  };
+}

@@ -1,0 +1,64 @@
+/* Creating worksheets (worksheets.md §1.4, §9.4). */
+import { homeWorksheetName, nameProblem, readPermission } from '@sheaf/domain';
+import { SheafError } from '@sheaf/wire';
+import { sql } from 'kysely';
+import { publicGroup } from '../accounts/groups.ts';
+import type { AnyQueries } from '../accounts/users.ts';
+import type { UnitOfWork } from '../database/unit-of-work.ts';
+import type { UserViewer } from '../http/viewer.ts';
+import type { Clock, Ids } from '../services.ts';
+import type { WorksheetRow } from './access.ts';
+
+const homePrefix = homeWorksheetName('');
+
+/** @throws SheafError `invalid-request` where the name is malformed, taken or another user's home */
+export async function refuseWorksheetName(queries: AnyQueries, viewer: UserViewer, name: string): Promise<void> {
+  const problem = nameProblem('worksheet', name);
+  if (problem !== undefined) throw new SheafError('invalid-request', problem);
+  if (name.toLowerCase().startsWith(homePrefix) && name !== homeWorksheetName(viewer.name)) {
+    throw new SheafError(
+      'invalid-request',
+      `Cannot create ${name} because this is potentially the home worksheet of another user`,
+    );
+  }
+  const taken = await queries
+    .selectFrom('worksheet')
+    .select('uuid')
+    .where(sql<string>`lower(name)`, '=', name.toLowerCase())
+    .executeTakeFirst();
+  if (taken !== undefined) {
+    throw new SheafError('invalid-request', `Worksheet with name ${name} already exists`);
+  }
+}
+
+/** Creates an empty worksheet that everybody may read. */
+export async function createWorksheet(
+  unit: UnitOfWork,
+  viewer: UserViewer,
+  name: string,
+  { clock, ids }: { clock: Clock; ids: Ids },
+): Promise<WorksheetRow> {
+  await refuseWorksheetName(unit.queries, viewer, name);
+  const now = clock.now();
+  const worksheet = await unit.queries
+    .insertInto('worksheet')
+    .values({
+      uuid: ids.uuid(),
+      name,
+      owner_id: viewer.id,
+      title: null,
+      tags: unit.dialect.json_([]),
+      frozen_at: null,
+      is_anonymous: 0,
+      created_at: now,
+      changed_at: now,
+    })
+    .returningAll()
+    .executeTakeFirstOrThrow();
+  const everybody = await publicGroup(unit.queries);
+  await unit.queries
+    .insertInto('worksheet_permission')
+    .values({ worksheet_uuid: worksheet.uuid, group_uuid: everybody.uuid, permission: readPermission })
+    .execute();
+  return worksheet;
+}
