@@ -10,6 +10,7 @@ export {
   isReplayable,
   textOf,
   type Body,
+  type SizedBody,
   type Transport,
   type TransportRequest,
   type TransportResponse,

@@ -1,4 +1,7 @@
-/** The other side of a native transfer, over REST: what is needed, the bytes, the root (see @sheaf/wire, transfer). */
+/**
+ * The other side of a native transfer, over REST (see @sheaf/wire, transfer). It has the shape of both `SendPeer` and
+ * `FetchPeer` of @sheaf/trees, so it goes straight into `sendContents` and `fetchContents`.
+ */
 import {
   epochHeader,
   packContentType,
@@ -9,78 +12,104 @@ import {
   type WireEntry,
 } from '@sheaf/wire';
 import { encodePath } from './query.ts';
-import type { RestClient } from './rest-client.ts';
-import type { Body } from './transport.ts';
+import type { RequestOptions, RestClient } from './rest-client.ts';
+import type { SizedBody } from './transport.ts';
 
 export interface TransferPeerOptions {
-  /** The attempt of a run that results belong to. */
+  /** The attempt of a run that results belong to; an older one than the assignment's is refused as `stale-assignment`. */
   readonly epoch?: number;
-  /** False leaves the bundle's state alone, as workers want it. */
+  /** Whether a commit makes the bundle ready; false, as workers want it, leaves its state alone. True without an epoch. */
   readonly finalize?: boolean;
+}
+
+interface Cancellable {
   readonly signal?: AbortSignal;
 }
 
 export interface TransferPeer {
-  /** Asks which blobs are missing, and from which offset on. Sizes in bytes. */
-  offer(offer: Partial<OfferRequest>): Promise<OfferResponse>;
-  /** Sends a pack of small blobs. With `root` the server commits it, too, when everything is there. */
-  sendPack(pack: Body, root?: WireEntry): Promise<CommitResponse | undefined>;
+  /** Which of these blobs (digest and size in bytes) are missing, and from which offset on. */
+  offer(
+    blobs: readonly (readonly [string, number])[],
+    context?: Cancellable,
+  ): Promise<readonly (readonly [string, number])[]>;
+  /** Those of these sizes of which this user has sent a blob before: worth hashing before sending. */
+  knownSizes(sizes: readonly number[], context?: Cancellable): Promise<readonly number[]>;
+  /** Sends many small blobs. */
+  sendPack(pack: SizedBody, context?: Cancellable): Promise<void>;
   /** Sends the bytes of one blob from `offset` on. */
-  sendBlob(digest: string, offset: number, bytes: Body): Promise<void>;
+  sendBlob(
+    blob: readonly [string, number],
+    offset: number,
+    bytes: SizedBody,
+    context?: Cancellable,
+  ): Promise<void>;
   /** Says that everything is there: the entry becomes the bundle's contents. */
-  commit(root: WireEntry): Promise<CommitResponse>;
+  commit(root: WireEntry, context?: Cancellable): Promise<CommitResponse>;
+  /** `sendPack` and `commit` in one round trip. */
+  commitPack(root: WireEntry, pack: SizedBody, context?: Cancellable): Promise<CommitResponse>;
   /** What is at a path of the bundle, and where it really is. @throws SheafError `not-found` */
-  entry(path: string): Promise<EntryResponse['data']>;
-  /** A pack with the small blobs of these digests. */
-  fetchPack(digests: readonly string[]): Promise<AsyncIterable<Uint8Array>>;
+  entry(path: string, context?: Cancellable): Promise<EntryResponse['data']>;
+  /** A pack with the blobs of these digests. */
+  fetchPack(digests: readonly string[], context?: Cancellable): Promise<AsyncIterable<Uint8Array>>;
   /** The bytes of one blob from `offset` on. */
-  fetchBlob(digest: string, offset: number): Promise<AsyncIterable<Uint8Array>>;
+  fetchBlob(digest: string, offset: number, context?: Cancellable): Promise<AsyncIterable<Uint8Array>>;
 }
 
 /** @param uuid the bundle whose contents are sent or fetched: it decides what the asker may do. */
 export function transferPeer(
   client: RestClient,
   uuid: string,
-  options: TransferPeerOptions = {},
+  { epoch, finalize = epoch === undefined }: TransferPeerOptions = {},
 ): TransferPeer {
   const base = `/bundles/${uuid}/transfer`;
-  const finalize = options.finalize ?? options.epoch === undefined;
-  const common = {
-    headers: {
-      'accept-encoding': 'identity',
-      ...(options.epoch === undefined ? {} : { [epochHeader]: String(options.epoch) }),
-    },
-    idleTimeout: 0,
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  const headers: Record<string, string> = {
+    'accept-encoding': 'identity',
+    ...(epoch === undefined ? {} : { [epochHeader]: String(epoch) }),
   };
+  const common = (context: Cancellable = {}) => ({ ...context, headers, idleTimeout: 0 });
+  const offer = (request: Partial<OfferRequest>, context?: Cancellable) =>
+    client.json<OfferResponse>('POST', `${base}/offer`, { ...common(context), json: request });
+  const pack = (body: SizedBody, context: Cancellable | undefined, query: RequestOptions['query'] = {}) =>
+    client.json<CommitResponse>('POST', `${base}/pack`, {
+      ...common(context),
+      query,
+      body,
+      contentType: packContentType,
+    });
   return {
-    offer: (offer) => client.json('POST', `${base}/offer`, { ...common, json: offer }),
-    sendPack: (pack, root) =>
-      client.json('POST', `${base}/pack`, {
-        ...common,
-        query: root === undefined ? {} : { root: JSON.stringify(root), finalize },
-        body: pack,
-        contentType: packContentType,
-      }),
-    async sendBlob(digest, offset, bytes) {
+    offer: async (blobs, context) =>
+      (await offer({ blobs: blobs.map(([digest, size]) => [digest, size]) }, context)).need,
+    knownSizes: async (sizes, context) => (await offer({ sizes: [...sizes] }, context)).known_sizes,
+    async sendPack(body, context) {
+      await pack(body, context);
+    },
+    async sendBlob([digest], offset, body, context) {
       await client.text('PUT', `${base}/blobs/${digest}`, {
-        ...common,
+        ...common(context),
         query: { offset },
-        body: bytes,
+        body,
         contentType: 'application/octet-stream',
       });
     },
-    commit: (root) => client.json('POST', `${base}/commit`, { ...common, json: { root, finalize } }),
-    async entry(path) {
+    commit: (root, context) =>
+      client.json('POST', `${base}/commit`, { ...common(context), json: { root, finalize } }),
+    commitPack: (root, body, context) => pack(body, context, { root: JSON.stringify(root), finalize }),
+    async entry(path, context) {
       const route = `/bundles/${uuid}/contents/entry/${encodePath(path)}`;
-      return (await client.json<EntryResponse>('GET', route, common)).data;
+      return (await client.json<EntryResponse>('GET', route, { ...context, headers })).data;
     },
-    async fetchPack(digests) {
-      return (await client.stream('POST', `${base}/fetch`, { ...common, json: { digests } })).body;
+    async fetchPack(digests, context) {
+      return (await client.stream('POST', `${base}/fetch`, { ...common(context), json: { digests } })).body;
     },
-    async fetchBlob(digest, offset) {
-      const headers = offset === 0 ? common.headers : { ...common.headers, range: `bytes=${offset}-` };
-      return (await client.stream('GET', `${base}/blobs/${digest}`, { ...common, headers })).body;
+    async fetchBlob(digest, offset, context) {
+      const range: Record<string, string> = offset === 0 ? {} : { range: `bytes=${offset}-` };
+      const options = common(context);
+      return (
+        await client.stream('GET', `${base}/blobs/${digest}`, {
+          ...options,
+          headers: { ...options.headers, ...range },
+        })
+      ).body;
     },
   };
 }

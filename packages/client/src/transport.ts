@@ -1,6 +1,13 @@
 /** How requests leave the program: a small port, so that the client runs in a browser as well as under Node. */
 
-export type Body = string | Uint8Array | AsyncIterable<Uint8Array>;
+export type Body = string | Uint8Array | SizedBody | AsyncIterable<Uint8Array>;
+
+/** A stream of known length that can be opened again. */
+export interface SizedBody {
+  /** Bytes. */
+  readonly length: number;
+  open(): AsyncIterable<Uint8Array>;
+}
 
 export interface TransportRequest {
   readonly method: string;
@@ -28,9 +35,18 @@ export interface Transport {
   send(request: TransportRequest): Promise<TransportResponse>;
 }
 
-/** A body that can be sent a second time. */
+/** Whether a body can be sent a second time. */
 export function isReplayable(body: Body | undefined): boolean {
-  return body === undefined || typeof body === 'string' || body instanceof Uint8Array;
+  return body === undefined || isWhole(body) || isSized(body);
+}
+
+/** A body that is in memory. */
+export function isWhole(body: Body): body is string | Uint8Array {
+  return typeof body === 'string' || body instanceof Uint8Array;
+}
+
+export function isSized(body: Body): body is SizedBody {
+  return !isWhole(body) && 'open' in body;
 }
 
 /** Reads a whole body as UTF-8 text. */

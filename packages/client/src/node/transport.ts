@@ -4,11 +4,18 @@
  */
 import type * as Http from 'node:http';
 import { ConnectionError } from '../connection-error.ts';
-import { isReplayable, type Transport, type TransportRequest, type TransportResponse } from '../transport.ts';
+import {
+  isReplayable,
+  isSized,
+  isWhole,
+  type Transport,
+  type TransportRequest,
+  type TransportResponse,
+} from '../transport.ts';
 import { proxyFor, type ProxySettings } from './proxy.ts';
 
 /** Loaded with the first request only: commands that make none must not pay for it. */
-const loadHttp = (secure: boolean): typeof Http =>
+const loadHttp = (secure: boolean): Pick<typeof Http, 'Agent' | 'request'> =>
   secure ? process.getBuiltinModule('node:https') : process.getBuiltinModule('node:http');
 
 /** Requests that may be sent again when an idle connection turns out to be closed. */
@@ -119,11 +126,12 @@ async function sendBody(
   body: TransportRequest['body'],
   answered: () => boolean,
 ): Promise<void> {
-  if (body === undefined || typeof body === 'string' || body instanceof Uint8Array) {
+  if (body === undefined || isWhole(body)) {
     request.end(body);
     return;
   }
-  for await (const chunk of body) {
+  if (isSized(body)) request.setHeader('content-length', body.length);
+  for await (const chunk of isSized(body) ? body.open() : body) {
     if (request.destroyed || answered()) return;
     if (!request.write(chunk)) await drained(request);
   }

@@ -42,14 +42,19 @@ export async function fetchWorksheet(
 /**
  * Resolves one worksheet spec (rest-api.md §9.3).
  * @param base uuid of the worksheet whose links are looked at first; empty for none.
+ * @throws SheafError where it names none, or several.
  */
-export async function resolveWorksheet(client: RestClient, spec: string, base: string): Promise<Worksheet> {
+export async function resolveWorksheet(
+  client: RestClient,
+  spec: string,
+  base: string,
+): Promise<WorksheetAnswer> {
   const document = await client.json<Document<Resource<WorksheetAttributes>[]>>('GET', '/worksheets', {
     query: { base, specs: [spec] },
   });
   const [found] = flattenAll(document);
   if (found === undefined) throw new Error(`The server found no worksheet for "${spec}" and gave no reason.`);
-  return found as Worksheet;
+  return { worksheet: found as Worksheet, meta: document.meta ?? {} };
 }
 
 export async function createWorksheet(client: RestClient, name: string): Promise<Worksheet> {
