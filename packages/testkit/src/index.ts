@@ -1,1 +1,22 @@
-export {};
+export { eventually } from './eventually.ts';
+export {
+  runProcess,
+  startProcess,
+  type Ended,
+  type ProcessOptions,
+  type StartedProcess,
+} from './processes.ts';
+export { describeWith, type Requirement } from './services/requirement.ts';
+export { SkipReason } from './services/skip-reason.ts';
+export { requireDockerEngine, type DockerEngine } from './services/docker-engine.ts';
+export { requirePostgres, type Postgres } from './services/postgres.ts';
+export {
+  registryLogin,
+  requirePrivateRegistry,
+  requireRegistry,
+  type Registry,
+  type RegistryLogin,
+} from './services/registry.ts';
+export { bareImages, type BareImages } from './images/bare.ts';
+export { forgetImage } from './images/engine-images.ts';
+export { pythonArchive, pythonImage } from './images/python.ts';

@@ -1,0 +1,79 @@
+import { EngineClient } from '@sheaf/runtimes/testing';
+import { expect, it } from 'vitest';
+import { runProcess } from '../processes.ts';
+import { bareImages } from '../images/bare.ts';
+import { forgetImage } from '../images/engine-images.ts';
+import { pythonImage } from '../images/python.ts';
+import { requireDockerEngine } from './docker-engine.ts';
+import { requirePostgres } from './postgres.ts';
+import { registryLogin, requirePrivateRegistry, requireRegistry } from './registry.ts';
+import { describeWith } from './requirement.ts';
+
+async function download(image: string): Promise<void> {
+  const { socketPath } = await requireDockerEngine();
+  const signal = AbortSignal.timeout(60_000);
+  const engine = await EngineClient.connect({ kind: 'socket', path: socketPath }, signal);
+  const colon = image.lastIndexOf(':');
+  for await (const line of engine.pullImage(
+    image.slice(0, colon),
+    image.slice(colon + 1),
+    undefined,
+    signal,
+  )) {
+    expect(line).not.toHaveProperty('error');
+  }
+  await engine.inspectImage(image);
+  engine.close();
+}
+
+describeWith('PostgreSQL for tests', [requirePostgres], () => {
+  it('gives empty databases of their own', async () => {
+    const postgres = await requirePostgres();
+    try {
+      const first = await postgres.freshDatabase();
+      const second = await postgres.freshDatabase();
+
+      await runProcess('psql', [first, '--command', 'create table letters (name text)']);
+      const tables = await runProcess('psql', [second, '--tuples-only', '--command', '\\dt']);
+
+      expect(first).not.toBe(second);
+      expect(tables).not.toContain('letters');
+    } finally {
+      await postgres.stop();
+    }
+  });
+});
+
+describeWith('registries for tests', [requireDockerEngine, requireRegistry, requirePrivateRegistry], () => {
+  it('hold images that the engine can download', async () => {
+    const registry = await requireRegistry();
+    try {
+      const { withoutBash, withoutShell } = await bareImages(registry);
+      const python = await pythonImage(registry);
+
+      for (const image of [withoutBash, withoutShell, python]) {
+        await forgetImage(image);
+        await download(image);
+        await forgetImage(image);
+      }
+    } finally {
+      await registry.stop();
+    }
+  }, 240_000);
+
+  it('ask for a login where they are private', async () => {
+    const registry = await requirePrivateRegistry();
+    try {
+      const catalogue = `http://${registry.address}/v2/_catalog`;
+      const login = Buffer.from(`${registryLogin.username}:${registryLogin.password}`).toString('base64');
+
+      const stranger = await fetch(catalogue);
+      const reader = await fetch(catalogue, { headers: { authorization: `Basic ${login}` } });
+
+      expect(stranger.status).toBe(401);
+      expect(reader.status).toBe(200);
+    } finally {
+      await registry.stop();
+    }
+  });
+});
