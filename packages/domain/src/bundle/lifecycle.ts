@@ -103,6 +103,7 @@ const run = [
   move('finalizing', 'ready', 'finalized'),
   move('finalizing', 'failed', 'finalized'),
   move('finalizing', 'killed', 'finalized'),
+  move('finalizing', 'staged', 'given back'),
   move('finalizing', 'staged', 'worker lost'),
   move('finalizing', 'worker_offline', 'worker lost'),
   move('worker_offline', 'preparing', 're-attached'),

@@ -58,9 +58,9 @@ export function judgeReport(situation: ReportSituation): ReportDecision {
   const { state } = bundle;
   if (assignment !== null) {
     if (!isSame(assignment, report)) return disown(report.state);
+    if (state !== 'worker_offline' && !isUnderWay(state)) return disown(report.state);
     if (report.state === 'staged') return { action: 'restage', from: state };
-    if (state === 'worker_offline') return apply(bundle, report.state, 're-attached');
-    return isUnderWay(state) ? apply(bundle, report.state, 'reported') : disown(report.state);
+    return apply(bundle, report.state, state === 'worker_offline' ? 're-attached' : 'reported');
   }
   const mayReturn = state === 'worker_offline' || state === 'staged';
   if (!mayReturn || lastHolder === null || !isSame(lastHolder, report)) return disown(report.state);

@@ -1,0 +1,208 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { failure, success } from '../outcome.ts';
+import { plan } from './plan.ts';
+import type { PlanInput, PlanWorker, StagedRun } from './plan-types.ts';
+
+const users = ['root', 'alice', 'bob', 'carol'];
+const user = fc.constantFrom(...users);
+const userSet = fc.subarray(users).map((list) => new Set(list));
+const dependencyKeys = ['0x1/', '0x2/a', '0x3/'];
+const workerKeys = ['w0', 'w1', 'w2', 'w3', 'w4'];
+
+const request = fc.oneof(
+  {
+    weight: 12,
+    arbitrary: fc
+      .record({
+        cpus: fc.integer({ min: 1, max: 4 }),
+        gpus: fc.integer({ min: 0, max: 2 }),
+        memory: fc.integer({ min: 1, max: 8 }),
+        disk: fc.integer({ min: 0, max: 4 }),
+        time: fc.constant(0),
+        image: fc.constant('i:latest'),
+        imageRequested: fc.boolean(),
+        network: fc.boolean(),
+        queue: fc.constantFrom('', '', 'x', 'tag=x', 'y', 'tag='),
+        priority: fc.integer({ min: -1, max: 2 }),
+      })
+      .map((value) => success(value)),
+  },
+  { weight: 1, arbitrary: fc.constant(failure('Invalid size: x')) },
+);
+
+const stagedRun: fc.Arbitrary<Omit<StagedRun, 'uuid'>> = fc.record({
+  ownerId: user,
+  request,
+  dependencies: fc.subarray(dependencyKeys).map((keys) => keys.map((key) => ({ key, bytes: key.length }))),
+  avoid: fc.oneof(
+    { weight: 3, arbitrary: fc.constant(new Set<string>()) },
+    { weight: 1, arbitrary: fc.subarray(workerKeys).map((keys) => new Set(keys)) },
+  ),
+  controllers: userSet,
+});
+
+const planWorker: fc.Arbitrary<Omit<PlanWorker, 'key'>> = fc.record({
+  ownerId: user,
+  members: userSet,
+  tag: fc.constantFrom(null, 'x', 'y'),
+  tagExclusive: fc.boolean(),
+  cpus: fc.integer({ min: 0, max: 8 }),
+  gpus: fc.integer({ min: 0, max: 3 }),
+  memory: fc.integer({ min: 0, max: 20 }),
+  freeDisk: fc.option(fc.integer({ min: 0, max: 8 })),
+  cpusInUse: fc.integer({ min: 0, max: 4 }),
+  gpusInUse: fc.integer({ min: 0, max: 3 }),
+  memoryInUse: fc.integer({ min: 0, max: 8 }),
+  assignedRuns: fc.integer({ min: 0, max: 3 }),
+  slots: fc.option(fc.integer({ min: 0, max: 4 })),
+  runsLeft: fc.integer({ min: 0, max: 4 }),
+  terminating: fc.boolean(),
+  images: fc.boolean(),
+  sharedFileSystem: fc.boolean(),
+  cachedDependencies: fc.subarray(dependencyKeys).map((keys) => new Set(keys)),
+});
+
+const input: fc.Arbitrary<PlanInput> = fc
+  .record({
+    runs: fc.array(stagedRun, { maxLength: 25 }),
+    workers: fc.array(planWorker, { maxLength: workerKeys.length }),
+    left: fc.array(fc.integer({ min: -1, max: 4 }), { minLength: users.length, maxLength: users.length }),
+    ties: fc.array(fc.nat(3), { minLength: workerKeys.length, maxLength: workerKeys.length }),
+  })
+  .map(({ runs, workers, left, ties }) => ({
+    runs: runs.map((given, number) => ({ ...given, uuid: `r${number}` })),
+    workers: workers.map((given, number) => ({ ...given, key: workerKeys[number] ?? '' })),
+    parallelRunsLeft: new Map(users.map((name, at) => [name, left[at] ?? 0])),
+    rootUserId: 'root',
+    tieBreak: ({ key }: PlanWorker) => ties[workerKeys.indexOf(key)] ?? 0,
+  }));
+
+/** What the plan puts on a worker. */
+function load(given: PlanInput, key: string): { cpus: number; gpus: number; memory: number; runs: number } {
+  const runs = new Map(given.runs.map((one) => [one.uuid, one]));
+  const sum = { cpus: 0, gpus: 0, memory: 0, runs: 0 };
+  for (const assignment of plan(given).assignments) {
+    const resources = runs.get(assignment.run)?.request;
+    if (assignment.worker !== key || resources?.ok !== true) continue;
+    sum.cpus += resources.value.cpus;
+    sum.gpus += resources.value.gpus;
+    sum.memory += resources.value.memory;
+    sum.runs += 1;
+  }
+  return sum;
+}
+
+function isNear(target: PlanWorker, userId: string): boolean {
+  return target.ownerId === userId || target.members.has(userId);
+}
+
+/** Everything a worker has to be for a run, resources aside. */
+function expectSuited(one: StagedRun, target: PlanWorker): void {
+  if (!one.request.ok) throw new Error('an unreadable run was assigned');
+  const { queue, imageRequested, disk } = one.request.value;
+  if (queue === '') expect(target.tagExclusive && target.tag !== null).toBe(false);
+  else expect([target.tag, `tag=${target.tag}`]).toContain(queue);
+  expect(target.images || !imageRequested).toBe(true);
+  if (disk > 0) expect(target.freeDisk ?? 0).toBeGreaterThanOrEqual(disk);
+  expect(one.avoid.has(target.key)).toBe(false);
+  expect(['root', one.ownerId, ...one.controllers]).toContain(target.ownerId);
+}
+
+describe('for any runs and workers, a plan', () => {
+  it('never gives a worker more than it has', () => {
+    fc.assert(
+      fc.property(input, (given) => {
+        for (const one of given.workers) {
+          const { cpus, gpus, memory, runs } = load(given, one.key);
+          if (runs === 0) continue;
+          expect(cpus + one.cpusInUse).toBeLessThanOrEqual(one.cpus);
+          expect(memory + one.memoryInUse).toBeLessThanOrEqual(one.memory);
+          if (gpus > 0) expect(gpus + one.gpusInUse).toBeLessThanOrEqual(one.gpus);
+          expect(runs).toBeLessThanOrEqual(one.runsLeft);
+          if (one.slots !== null) expect(runs + one.assignedRuns).toBeLessThanOrEqual(one.slots);
+          expect(one.terminating).toBe(false);
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('answers for every run exactly once, with a sentence for those that wait', () => {
+    fc.assert(
+      fc.property(input, (given) => {
+        const { assignments, reasons, unreadable } = plan(given);
+        const answered = [
+          ...assignments.map((assignment) => assignment.run),
+          ...reasons.keys(),
+          ...unreadable.keys(),
+        ];
+        expect(answered.toSorted()).toEqual(given.runs.map(({ uuid }) => uuid).toSorted());
+        for (const reason of reasons.values())
+          expect(reason).toMatch(/^(No worker can meet|You have as many).{40,}\.$/);
+        for (const [uuid] of unreadable)
+          expect(given.runs.find((one) => one.uuid === uuid)?.request.ok).toBe(false);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('keeps to tags, images, disks, permissions and the parallel quota', () => {
+    fc.assert(
+      fc.property(input, (given) => {
+        const used = new Map<string, number>();
+        for (const assignment of plan(given).assignments) {
+          const one = given.runs.find(({ uuid }) => uuid === assignment.run);
+          const target = given.workers.find(({ key }) => key === assignment.worker);
+          if (one === undefined || target === undefined) throw new Error('unknown');
+          expectSuited(one, target);
+          const near = isNear(target, one.ownerId);
+          expect(near || isNear(target, 'root')).toBe(true);
+          const before = used.get(one.ownerId) ?? 0;
+          if (!near) expect(before).toBeLessThan(given.parallelRunsLeft.get(one.ownerId) ?? 0);
+          if (target.ownerId !== one.ownerId) used.set(one.ownerId, before + 1);
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('leaves no run waiting that a worker could still take', () => {
+    fc.assert(
+      fc.property(input, (given) => {
+        const first = plan(given);
+        const workers = given.workers.map((one) => {
+          const { cpus, gpus, memory, runs } = load(given, one.key);
+          return {
+            ...one,
+            cpusInUse: one.cpusInUse + cpus,
+            gpusInUse: one.gpusInUse + gpus,
+            memoryInUse: one.memoryInUse + memory,
+            assignedRuns: one.assignedRuns + runs,
+            runsLeft: one.runsLeft - runs,
+          };
+        });
+        const parallelRunsLeft = new Map(given.parallelRunsLeft);
+        for (const { run: uuid, worker: key } of first.assignments) {
+          const ownerId = given.runs.find((one) => one.uuid === uuid)?.ownerId ?? '';
+          if (given.workers.find((one) => one.key === key)?.ownerId === ownerId) continue;
+          parallelRunsLeft.set(ownerId, (parallelRunsLeft.get(ownerId) ?? 0) - 1);
+        }
+        const runs = given.runs.filter(({ uuid }) => first.reasons.has(uuid));
+        expect(plan({ ...given, runs, workers, parallelRunsLeft }).assignments).toEqual([]);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('is the same every time and touches nothing it was given', () => {
+    fc.assert(
+      fc.property(input, (given) => {
+        const before = structuredClone({ ...given, tieBreak: null });
+        const first = plan(given);
+        expect(plan(given)).toEqual(first);
+        expect({ ...given, tieBreak: null }).toEqual(before);
+      }),
+    );
+  });
+});

@@ -1,0 +1,303 @@
+import { describe, expect, it } from 'vitest';
+import { failure, success } from '../outcome.ts';
+import { plan } from './plan.ts';
+import {
+  dependencyCacheKey,
+  type Plan,
+  type PlanInput,
+  type PlanWorker,
+  type StagedRun,
+} from './plan-types.ts';
+import type { ResourceRequest } from './request.ts';
+
+const gibibyte = 1024 ** 3;
+
+function run(
+  uuid: string,
+  request: Partial<ResourceRequest> = {},
+  changes: Partial<StagedRun> = {},
+): StagedRun {
+  return {
+    uuid,
+    ownerId: 'alice',
+    request: success({
+      cpus: 1,
+      gpus: 0,
+      memory: gibibyte,
+      disk: 0,
+      time: 0,
+      image: 'i:latest',
+      imageRequested: false,
+      network: true,
+      queue: '',
+      priority: 0,
+      ...request,
+    }),
+    dependencies: [],
+    avoid: new Set(),
+    controllers: new Set(),
+    ...changes,
+  };
+}
+
+function worker(key: string, changes: Partial<PlanWorker> = {}): PlanWorker {
+  return {
+    key,
+    ownerId: 'root',
+    members: new Set(),
+    tag: null,
+    tagExclusive: false,
+    cpus: 4,
+    gpus: 0,
+    memory: 16 * gibibyte,
+    freeDisk: 100 * gibibyte,
+    cpusInUse: 0,
+    gpusInUse: 0,
+    memoryInUse: 0,
+    assignedRuns: 0,
+    slots: null,
+    runsLeft: 999999999,
+    terminating: false,
+    images: true,
+    sharedFileSystem: false,
+    cachedDependencies: new Set(),
+    ...changes,
+  };
+}
+
+function planned(runs: StagedRun[], workers: PlanWorker[], changes: Partial<PlanInput> = {}): Plan {
+  return plan({
+    runs,
+    workers,
+    parallelRunsLeft: new Map(),
+    rootUserId: 'root',
+    tieBreak: () => 0,
+    ...changes,
+  });
+}
+
+function chosen(
+  given: StagedRun,
+  workers: PlanWorker[],
+  changes: Partial<PlanInput> = {},
+): string | undefined {
+  return planned([given], workers, changes).assignments[0]?.worker;
+}
+
+function reason(given: StagedRun, workers: PlanWorker[], changes: Partial<PlanInput> = {}): string {
+  const result = planned([given], workers, changes);
+  expect(result.assignments).toEqual([]);
+  return result.reasons.get(given.uuid) ?? 'none';
+}
+
+const prefix = "No worker can meet your bundle's resource requirements.";
+
+describe('which workers a run may go to', () => {
+  it('its owner’s, those shared with the owner, and root’s', () => {
+    const may = (changes: Partial<PlanWorker>, given: Partial<StagedRun> = {}): boolean =>
+      chosen(run('r', {}, given), [worker('w', changes)]) === 'w';
+    expect(may({})).toBe(true);
+    expect(may({ ownerId: 'alice' })).toBe(true);
+    expect(may({ ownerId: 'bob' })).toBe(false);
+    expect(may({ ownerId: 'bob', members: new Set(['alice']) })).toBe(false);
+    expect(may({ ownerId: 'bob', members: new Set(['alice']) }, { controllers: new Set(['bob']) })).toBe(
+      true,
+    );
+    expect(may({ ownerId: 'bob', members: new Set(['root']) }, { controllers: new Set(['bob']) })).toBe(true);
+    expect(may({ ownerId: 'bob' }, { ownerId: 'root', controllers: new Set(['bob']) })).toBe(false);
+  });
+
+  it('by tag', () => {
+    const may = (queue: string, changes: Partial<PlanWorker>): boolean =>
+      chosen(run('r', { queue }), [worker('w', changes)]) === 'w';
+    expect(may('worker_X', { tag: 'worker_X' })).toBe(true);
+    expect(may('tag=worker_X', { tag: 'worker_X' })).toBe(true);
+    expect(may('tag=', { tag: 'worker_X' })).toBe(false);
+    expect(may('worker_X', {})).toBe(false);
+    expect(may('', { tag: 'worker_X' })).toBe(true);
+    expect(may('', { tag: 'worker_X', tagExclusive: true })).toBe(false);
+    expect(may('', { tagExclusive: true })).toBe(true);
+    expect(may('worker_X', { tag: 'worker_X', tagExclusive: true })).toBe(true);
+  });
+
+  it('by what is free', () => {
+    const may = (request: Partial<ResourceRequest>, changes: Partial<PlanWorker>): boolean =>
+      chosen(run('r', request), [worker('w', changes)]) === 'w';
+    expect(may({ cpus: 4 }, {})).toBe(true);
+    expect(may({ cpus: 4 }, { cpusInUse: 1 })).toBe(false);
+    expect(may({ gpus: 1 }, { gpus: 1, gpusInUse: 1 })).toBe(false);
+    expect(may({ memory: 16 * gibibyte }, { memoryInUse: 1 })).toBe(false);
+    expect(may({ disk: 1 }, { freeDisk: null })).toBe(false);
+    expect(may({ disk: 0 }, { freeDisk: null })).toBe(true);
+    expect(may({}, { runsLeft: 0 })).toBe(false);
+    expect(may({}, { terminating: true })).toBe(false);
+    expect(may({}, { slots: 2, assignedRuns: 2 })).toBe(false);
+    expect(may({}, { slots: 2, assignedRuns: 1 })).toBe(true);
+    expect(may({}, { cpus: Number.NaN })).toBe(false);
+    expect(may({ imageRequested: true }, { images: false })).toBe(false);
+    expect(may({ imageRequested: false }, { images: false })).toBe(true);
+  });
+});
+
+describe('which worker suits best', () => {
+  it('own and shared ones before common ones', () => {
+    const own = worker('own', { ownerId: 'alice', cpus: 64, gpus: 8 });
+    expect(chosen(run('r'), [worker('common'), own])).toBe('own');
+  });
+
+  it('tag-exclusive ones for tagged runs', () => {
+    const tagged = run('r', { queue: 'x' });
+    expect(
+      chosen(tagged, [
+        worker('open', { tag: 'x', cpus: 1 }),
+        worker('exclusive', { tag: 'x', tagExclusive: true }),
+      ]),
+    ).toBe('exclusive');
+  });
+
+  it('machines without GPUs, then with few free ones', () => {
+    const workers = [worker('8', { gpus: 8 }), worker('busy', { gpus: 2, gpusInUse: 2 }), worker('none')];
+    expect(chosen(run('r'), workers)).toBe('none');
+    expect(chosen(run('r'), workers.slice(0, 2))).toBe('busy');
+    expect(chosen(run('r', { gpus: 1 }), [worker('8', { gpus: 8 }), worker('2', { gpus: 2 })])).toBe('2');
+  });
+
+  it('those that have the dependencies, counted in bytes', () => {
+    const big = { key: dependencyCacheKey('0x1', ''), bytes: 1e9 };
+    const small = [2, 3].map((digit) => ({ key: dependencyCacheKey(`0x${digit}`, 'a'), bytes: 10 }));
+    const given = run('r', {}, { dependencies: [big, ...small] });
+    const hasBig = worker('big', { cachedDependencies: new Set([big.key]) });
+    const hasSmall = worker('small', { cachedDependencies: new Set(small.map(({ key }) => key)), cpus: 1 });
+    expect(chosen(given, [hasSmall, hasBig])).toBe('big');
+    expect(chosen(given, [hasBig, worker('all', { sharedFileSystem: true })])).toBe('all');
+  });
+
+  it('the fullest, then the least busy, then by the tie-breaker', () => {
+    expect(chosen(run('r'), [worker('4'), worker('2', { cpusInUse: 2 })])).toBe('2');
+    expect(chosen(run('r'), [worker('busy', { assignedRuns: 2 }), worker('idle')])).toBe('idle');
+    const tieBreak = ({ key }: PlanWorker): number => (key === 'b' ? 0 : 1);
+    expect(chosen(run('r'), [worker('a'), worker('b')], { tieBreak })).toBe('b');
+  });
+});
+
+describe('a pass', () => {
+  it('gives nothing away twice, also of a worker shared by several users', () => {
+    const shared = worker('w', { ownerId: 'bob', members: new Set(['alice', 'carol']), cpus: 1 });
+    const runs = [
+      run('1', {}, { controllers: new Set(['bob']) }),
+      run('2', {}, { ownerId: 'carol', controllers: new Set(['bob']) }),
+    ];
+    const result = planned(runs, [shared]);
+    expect(result.assignments).toEqual([{ run: '1', worker: 'w' }]);
+    expect(result.reasons.get('2')).toContain('0 CPUs (1 requested)');
+  });
+
+  it('serves higher priorities first', () => {
+    const result = planned(
+      [run('low', { priority: 0 }), run('high', { priority: 9 })],
+      [worker('w', { cpus: 1 })],
+    );
+    expect(result.assignments).toEqual([{ run: 'high', worker: 'w' }]);
+  });
+
+  it('counts parallel runs on the workers of others', () => {
+    const own = worker('own', { ownerId: 'alice', cpus: 1 });
+    const shared = worker('shared', { ownerId: 'bob', members: new Set(['alice']), cpus: 1 });
+    const controllers = new Set(['bob']);
+    const runs = [1, 2, 3, 4].map((number) => run(String(number), {}, { controllers }));
+    const result = planned(runs, [worker('common'), own, shared], {
+      parallelRunsLeft: new Map([['alice', 2]]),
+    });
+    expect(result.assignments.map((assignment) => assignment.worker)).toEqual(['own', 'shared', 'common']);
+    expect(result.reasons.get('4')).toContain('as many runs on shared workers as your quota allows');
+  });
+
+  it('lets no unreadable run stop the others', () => {
+    const result = planned(
+      [run('bad', {}, { request: failure('Invalid size: x') }), run('good')],
+      [worker('w')],
+    );
+    expect(result.unreadable).toEqual(new Map([['bad', 'Invalid size: x']]));
+    expect(result.assignments).toEqual([{ run: 'good', worker: 'w' }]);
+  });
+
+  it('sends a run to other workers than those it keeps failing on', () => {
+    const given = run('r', {}, { avoid: new Set(['w']) });
+    expect(chosen(given, [worker('w'), worker('x', { gpus: 8 })])).toBe('x');
+    expect(reason(given, [worker('w')])).toContain('failed to start again and again');
+  });
+});
+
+describe('reasons', () => {
+  it('list the shortfalls in the form clients match', () => {
+    const given = run('r', { queue: 'test-queue', cpus: 20, gpus: 3, memory: 800000, disk: 5000 });
+    expect(reason(given, [worker('w', { cpus: 10, gpus: 2, memory: 4000, freeDisk: 4000 })])).toContain(
+      `${prefix} Available resources: [No queue (test-queue requested), 10 CPUs (20 requested), 2 GPUs (3 requested), 3.9k memory (781k requested), 3.9k disk (4.9k requested)]`,
+    );
+  });
+
+  it('leave out workers that another beats in everything', () => {
+    const small = worker('small', { cpus: 1, gpus: 1, memory: gibibyte, freeDisk: gibibyte });
+    const large = worker('large', { cpus: 2, gpus: 2, memory: 2 * gibibyte, freeDisk: 2 * gibibyte });
+    const many = worker('many', { cpus: 3, gpus: 0 });
+    expect(reason(run('r', { cpus: 8 }), [small, large, many])).toContain(
+      'Available resources: [2 CPUs (8 requested)], [3 CPUs (8 requested)]',
+    );
+  });
+
+  it('show an empty bracket for reserved workers and those that start nothing more', () => {
+    expect(reason(run('r'), [worker('w', { tag: 'x', tagExclusive: true })])).toContain(
+      'Available resources: []',
+    );
+    expect(reason(run('r'), [worker('w', { runsLeft: 0 })])).toContain('Available resources: []');
+  });
+
+  it('say whether waiting helps', () => {
+    expect(reason(run('r'), [worker('w', { cpusInUse: 4 })])).toContain(
+      'starts when runs that are under way there have ended',
+    );
+    expect(reason(run('r', { cpus: 8 }), [worker('w')])).toContain('No worker is large enough');
+    expect(reason(run('r', { queue: 'x' }), [worker('w')])).toContain('No worker serves the queue');
+    expect(reason(run('r'), [worker('w', { slots: 1, assignedRuns: 1 })])).toContain(
+      '[0 slots (1 requested)]',
+    );
+  });
+
+  it('say when nobody is there', () => {
+    const text = reason(run('r'), []);
+    expect(text.startsWith(prefix)).toBe(true);
+    expect(text).toContain('No worker is connected');
+    expect(reason(run('r'), [worker('w', { ownerId: 'bob' })])).toContain(
+      'No worker is connected that may take your runs',
+    );
+  });
+
+  it('say when only Docker is missing, and what to do', () => {
+    const named = run('r', { imageRequested: true });
+    const sandbox = worker('sandbox', { images: false });
+    for (const workers of [
+      [sandbox],
+      [sandbox, worker('tiny', { cpus: 0 })],
+      [worker('busy', { images: false, cpusInUse: 4 })],
+    ]) {
+      const text = reason(named, workers);
+      expect(text).toContain('names a Docker image');
+      expect(text).toContain('start a worker with Docker');
+    }
+    expect(reason(named, [sandbox, worker('busy', { cpusInUse: 4 })])).toContain('have ended');
+  });
+
+  it('say when a worker’s owner may not see the run', () => {
+    expect(reason(run('r'), [worker('w', { ownerId: 'bob', members: new Set(['alice']) })])).toContain(
+      'may not control this run',
+    );
+  });
+
+  it('stay readable with many workers', () => {
+    const text = reason(
+      run('r', { cpus: 8 }),
+      Array.from({ length: 200 }, (_, number) => worker(String(number))),
+    );
+    expect(text).toContain('and 190 more workers');
+  });
+});

@@ -1,0 +1,164 @@
+import { describe, expect, it } from 'vitest';
+import { limitProblems } from './limits.ts';
+import { orderRuns } from './order.ts';
+import { defaultRequestSettings, resolveRequest, withTag } from './request.ts';
+
+const gibibyte = 1024 ** 3;
+const left = { time: 3600, disk: 10 * gibibyte };
+
+describe('requests', () => {
+  const resolve = (metadata: Parameters<typeof resolveRequest>[0], settings = {}, quota = left): unknown => {
+    const resolved = resolveRequest(metadata, { ...defaultRequestSettings, ...settings }, quota);
+    return resolved.ok ? resolved.value : resolved.problem;
+  };
+
+  it('have defaults', () => {
+    expect(resolve({ request_network: false })).toEqual({
+      cpus: 1,
+      gpus: 0,
+      memory: 2 * gibibyte,
+      disk: 0,
+      time: 0,
+      image: 'codalab/default-cpu:latest',
+      imageRequested: false,
+      network: false,
+      queue: '',
+      priority: 0,
+    });
+  });
+
+  it('are read as written', () => {
+    expect(
+      resolve({
+        request_cpus: 4,
+        request_gpus: 1,
+        request_memory: '1.5g',
+        request_disk: '10m',
+        request_time: '2h',
+        request_docker_image: '',
+        request_network: true,
+        request_queue: ' tag=big ',
+        request_priority: -1,
+      }),
+    ).toEqual({
+      cpus: 4,
+      gpus: 1,
+      memory: 1.5 * gibibyte,
+      disk: 10 * 1024 ** 2,
+      time: 7200,
+      image: 'codalab/default-gpu:latest',
+      imageRequested: false,
+      network: true,
+      queue: 'tag=big',
+      priority: -1,
+    });
+  });
+
+  it('take no memory to mean the default', () => {
+    expect(resolve({ request_memory: '0' })).toMatchObject({ memory: 2 * gibibyte });
+    expect(resolve({ request_cpus: 0 })).toMatchObject({ cpus: 1 });
+  });
+
+  it('default to what is left of quota and server maximum, never to a negative limit', () => {
+    const maxima = { maxTime: 600, maxDisk: 20 * gibibyte };
+    expect(resolve({}, maxima)).toMatchObject({ time: 600, disk: 10 * gibibyte - 1 });
+    expect(resolve({}, maxima, { time: -5, disk: -5 })).toMatchObject({ time: 0, disk: 0 });
+  });
+
+  it('with a named image know that it was named', () => {
+    expect(resolve({ request_docker_image: 'python:3' })).toMatchObject({
+      image: 'python:3',
+      imageRequested: true,
+    });
+  });
+
+  it.each([
+    ['ubuntu', 'ubuntu:latest'],
+    ['ubuntu:22.04', 'ubuntu:22.04'],
+    ['host:5000/img', 'host:5000/img:latest'],
+    ['host:5000/img:1', 'host:5000/img:1'],
+    ['a/b@sha256:ab', 'a/b@sha256:ab'],
+  ])('give %s a tag', (image, expected) => {
+    expect(withTag(image)).toBe(expected);
+  });
+
+  it('that cannot be read have a problem', () => {
+    expect(resolve({ request_memory: 'lots' })).toBe(
+      'request_memory: Invalid size: lots, expected <number>[<k|m|g|t>]',
+    );
+    expect(resolve({ request_time: '1w' })).toContain('request_time: Invalid duration: 1w');
+    expect(resolve({ request_disk: '-1' })).toContain('request_disk');
+    expect(resolve({ request_cpus: -1 })).toContain('request_cpus');
+    expect(resolve({ request_gpus: 'two' })).toContain('two');
+  });
+});
+
+describe('limits', () => {
+  const request = { disk: 0, time: 0, memory: 2 * gibibyte };
+
+  it('let through what can be had', () => {
+    expect(
+      limitProblems({ disk: gibibyte, time: 3600, memory: gibibyte }, defaultRequestSettings, left),
+    ).toEqual([]);
+    expect(limitProblems(request, defaultRequestSettings, { time: -1, disk: -1 })).toEqual([]);
+  });
+
+  it('say what is too much, by how much', () => {
+    expect(
+      limitProblems(
+        { disk: 11 * gibibyte, time: 7300, memory: 5 * gibibyte },
+        { ...defaultRequestSettings, maxMemory: 4 * gibibyte },
+        left,
+      ),
+    ).toEqual([
+      'Requested more disk (11g) than user disk quota left (9.5g) by 1.5g',
+      'Requested more time (2h1m) than user time quota left (1h0m) by 1h1m',
+      'Requested more memory (5g) than maximum limit (4g) by 1g',
+    ]);
+    expect(limitProblems({ ...request, memory: 1024 ** 2 }, defaultRequestSettings, left)).toEqual([
+      'Requested less memory (1m) than minimum limit (4m) by 3m',
+    ]);
+  });
+
+  it('know the server’s own maxima', () => {
+    expect(
+      limitProblems(
+        { disk: 2 * gibibyte, time: 120, memory: 2 * gibibyte },
+        { ...defaultRequestSettings, maxDisk: gibibyte, maxTime: 60 },
+        left,
+      ),
+    ).toEqual(['Maximum job disk size (1g) exceeded (2g)', 'Maximum job time (1m0s) exceeded (2m0s)']);
+  });
+
+  it('take a bound of 0 for none', () => {
+    expect(
+      limitProblems({ ...request, time: 60, disk: 60 }, defaultRequestSettings, {
+        time: 0,
+        disk: gibibyte / 2,
+      }),
+    ).toEqual([]);
+  });
+});
+
+describe('order', () => {
+  const run = (
+    ownerId: string,
+    priority: number,
+    name = `${ownerId}${priority}`,
+  ): { ownerId: string; priority: number; name: string } => ({
+    ownerId,
+    priority,
+    name,
+  });
+
+  it('lets everybody fill their own places by priority', () => {
+    const runs = [run('A', 1, 'A1 first'), run('B', 2), run('A', 3), run('B', 1), run('A', 1, 'A1 second')];
+    expect(orderRuns(runs).map(({ name }) => name)).toEqual(['A3', 'B2', 'A1 first', 'B1', 'A1 second']);
+  });
+
+  it('puts negative priorities after unset ones and keeps age among equals', () => {
+    const runs = [run('A', -1), run('A', 0, 'old'), run('A', 0, 'new'), run('A', 5)];
+    expect(orderRuns(runs).map(({ name }) => name)).toEqual(['A5', 'old', 'new', 'A-1']);
+    expect(runs.map(({ name }) => name)).toEqual(['A-1', 'old', 'new', 'A5']);
+  });
+});
