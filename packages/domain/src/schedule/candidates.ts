@@ -6,6 +6,8 @@ export interface Candidates {
   near: readonly WorkerView[];
   /** Everybody's: root's, and those shared with a group root is in. They cost parallel runs. */
   common: readonly WorkerView[];
+  /** Equal for users with the same candidates: everybody without workers of their own is in one class. */
+  userClass: string;
 }
 
 /** Looks candidates up once a user. */
@@ -14,12 +16,18 @@ export function candidateIndex(
   rootUserId: string,
 ): (userId: string) => Candidates {
   const known = new Map<string, Candidates>();
+  const common = views.filter((view) => isNear(view, rootUserId));
+  const forOthers: Candidates = { near: [], common, userClass: '' };
+  const usersWithWorkers = new Set(views.flatMap(({ worker }) => [worker.ownerId, ...worker.members]));
   return (userId) => {
+    if (!usersWithWorkers.has(userId)) return forOthers;
     const found = known.get(userId);
     if (found !== undefined) return found;
-    const near = views.filter((view) => isNear(view, userId));
-    const common = views.filter((view) => !isNear(view, userId) && isNear(view, rootUserId));
-    const candidates = { near, common };
+    const candidates = {
+      near: views.filter((view) => isNear(view, userId)),
+      common: common.filter((view) => !isNear(view, userId)),
+      userClass: userId,
+    };
     known.set(userId, candidates);
     return candidates;
   };

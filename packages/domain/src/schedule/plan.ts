@@ -22,14 +22,14 @@ export function plan(input: PlanInput): Plan {
   const reasonByShape = new Map<string, string>();
 
   for (const { run, request } of readableRuns(input.runs, unreadable)) {
-    const shape = shapeOf(run, request);
+    const candidates = candidatesOf(run.ownerId);
+    const mayUseCommon = (parallelRunsLeft.get(run.ownerId) ?? Number.POSITIVE_INFINITY) > 0;
+    const shape = shapeOf(run, request, candidates.userClass, mayUseCommon);
     const known = reasonByShape.get(shape);
     if (known !== undefined) {
       reasons.set(run.uuid, known);
       continue;
     }
-    const candidates = candidatesOf(run.ownerId);
-    const mayUseCommon = (parallelRunsLeft.get(run.ownerId) ?? Number.POSITIVE_INFINITY) > 0;
     const chosen = choose(run, request, candidates, { mayUseCommon, rootUserId: input.rootUserId });
     if (chosen === undefined) {
       const reason = waitingReason(run, request, candidates, { mayUseCommon, rootUserId: input.rootUserId });
@@ -86,18 +86,11 @@ function choose(
 }
 
 /** Equal for runs that qualify for the same workers, whatever has been booked. */
-function shapeOf(run: StagedRun, request: ResourceRequest): string {
+function shapeOf(run: StagedRun, request: ResourceRequest, userClass: string, mayUseCommon: boolean): string {
   const { cpus, gpus, memory, disk, queue, imageRequested } = request;
-  const users = [...run.controllers].toSorted();
-  return JSON.stringify([
-    run.ownerId,
-    cpus,
-    gpus,
-    memory,
-    disk,
-    queue,
-    imageRequested,
-    users,
-    [...run.avoid].toSorted(),
-  ]);
+  const sets =
+    run.controllers.size + run.avoid.size > 0
+      ? [[...run.controllers].toSorted(), [...run.avoid].toSorted()]
+      : [];
+  return JSON.stringify([userClass, mayUseCommon, cpus, gpus, memory, disk, queue, imageRequested, sets]);
 }
