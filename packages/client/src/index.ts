@@ -33,6 +33,7 @@ export {
   type DeleteOptions,
   type GroupPermission,
   type NewBundle,
+  type Placement,
   type SearchResult,
 } from './resources/bundles.ts';
 export {

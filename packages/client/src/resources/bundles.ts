@@ -95,13 +95,24 @@ export interface NewBundle {
   readonly dependencies?: readonly { child_path: string; parent_uuid: string; parent_path: string }[];
 }
 
+export interface Placement {
+  /** Uuid of the worksheet the bundle is put on. */
+  readonly worksheet: string;
+  /** Where on the worksheet; at its end unless given. */
+  readonly after_sort_key?: number | undefined;
+  /** Contents follow: the bundle begins as `uploading`. */
+  readonly wait_for_upload?: boolean | undefined;
+  /** Uuid of the store its contents are said to be on. */
+  readonly bundle_store?: string | undefined;
+}
+
 export async function createBundle(
   client: RestClient,
   bundle: NewBundle,
-  options: { worksheet: string; after_sort_key?: number | undefined; wait_for_upload?: boolean | undefined },
+  placement: Placement,
 ): Promise<Bundle> {
   const json = { data: [{ type: 'bundles', attributes: bundle }] };
-  const created = await client.json<BundleDocument>('POST', '/bundles', { query: { ...options }, json });
+  const created = await client.json<BundleDocument>('POST', '/bundles', { query: { ...placement }, json });
   const [first] = flattenAll<BundleAttributes>(created);
   if (first === undefined)
     throw new Error('The server did not answer with the bundle that was to be created.');

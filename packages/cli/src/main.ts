@@ -1,0 +1,18 @@
+/** The `cl` program: finds the command, loads it, runs it, and turns what happens into an exit code (cli.md §2). */
+import { dispatch } from './dispatch.ts';
+import { listenForInterrupts } from './interrupts.ts';
+import { BrokenPipe, outputTo } from './output.ts';
+
+const diagnostics = outputTo(2);
+const interrupts = listenForInterrupts(() => {
+  diagnostics.write('\nTerminated by Ctrl-C\n');
+  process.exit(130);
+});
+
+try {
+  const options = { environment: process.env, output: outputTo(1), diagnostics, interrupts };
+  process.exit(await dispatch(process.argv.slice(2), options));
+} catch (error) {
+  if (error instanceof BrokenPipe) process.exit(141);
+  throw error;
+}
