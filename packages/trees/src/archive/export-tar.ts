@@ -6,6 +6,7 @@ import { assertNever } from '@sheaf/domain';
 import { IncompleteContentsError } from '../errors.ts';
 import type { BlobStore } from '../stores/blob-store.ts';
 import type { TreeEntry } from '../tree/entry.ts';
+import { joined } from './joined.ts';
 import { blockSize } from './tar/header.ts';
 import { padding, writeHeader, type TarRecord } from './tar/write-header.ts';
 import { walkStored, type StoredEntry, type StoredWalkOptions } from './stored-walk.ts';
@@ -73,20 +74,4 @@ function recordOf({ path, entry }: StoredEntry): TarRecord {
     default:
       return assertNever(entry);
   }
-}
-
-/** Gathers small pieces, because each one that goes through a stream costs. */
-async function* joined(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  const enough = 128 * 1024;
-  let gathered: Buffer[] = [];
-  let length = 0;
-  for await (const piece of pieces) {
-    gathered.push(piece);
-    length += piece.length;
-    if (length < enough) continue;
-    yield gathered.length === 1 ? piece : Buffer.concat(gathered);
-    gathered = [];
-    length = 0;
-  }
-  if (length > 0) yield Buffer.concat(gathered);
 }

@@ -4,10 +4,10 @@ import type { BlobStore } from '../stores/blob-store.ts';
 import { Intake } from '../stores/intake.ts';
 import { sealDraft, type DraftTree } from '../tree/draft.ts';
 import type { Entry, FileEntry } from '../tree/entry.ts';
-import { bunzip2 } from './bunzip2.ts';
+import { bunzip2 } from './bzip2/bunzip2.ts';
 import { gunzip } from './gunzip.ts';
 import { importTar } from './import-tar.ts';
-import { importZip } from './import-zip.ts';
+import { importZip } from './zip/import-zip.ts';
 import type { ArchiveKind } from './kinds.ts';
 import { LimitCounter, type ArchiveLimits } from './limits.ts';
 
@@ -61,9 +61,21 @@ export async function importFile(
   options: ImportOptions & { readonly executable?: boolean } = {},
 ): Promise<FileEntry> {
   const counter = new LimitCounter(options.limits);
-  const counted = countFile(counter, watched(counter.arriving(source, options.signal), counter, options));
-  const stored = await new Intake(store).stream(counted);
-  return { kind: 'file', ...stored, executable: options.executable ?? false };
+  const writer = await store.writer();
+  try {
+    for await (const chunk of source) {
+      options.signal?.throwIfAborted();
+      counter.arrive(chunk.length);
+      counter.file(chunk.length);
+      options.onProgress?.({ arrived: counter.arrived, entries: 0 });
+      await writer.write(chunk);
+    }
+    options.signal?.throwIfAborted();
+    return { kind: 'file', ...(await writer.commit()), executable: options.executable ?? false };
+  } catch (error) {
+    await writer.abort();
+    throw error;
+  }
 }
 
 async function seal(draft: DraftTree, intake: Intake): Promise<Entry> {

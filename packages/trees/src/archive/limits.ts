@@ -63,6 +63,7 @@ export class LimitCounter {
     }
   }
 
+  /** Counts bytes of the packed stream. */
   arrive(length: number): void {
     this.#arrived += length;
   }

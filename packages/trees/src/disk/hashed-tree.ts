@@ -1,5 +1,5 @@
 /** Contents that were hashed where they lie, with a way to read each of their blobs: what a sender works from. */
-import { createReadStream, statSync } from 'node:fs';
+import { createReadStream, readFileSync, statSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { FileChangedError } from '../errors.ts';
 import type { Digest, Entry } from '../tree/entry.ts';
@@ -11,6 +11,8 @@ export interface HashedBlob {
   readonly size: number;
   /** The bytes from `offset` on. The stream fails with FileChangedError where the file is no longer what was hashed. */
   open(offset?: number): Readable;
+  /** The whole of a small blob; fails as the stream does. */
+  readAll(): Promise<Buffer>;
 }
 
 export interface HashedTree {
@@ -37,6 +39,10 @@ export class HashedBytes implements HashedBlob {
     const rest = this.bytes.subarray(offset);
     return Readable.from(rest.length === 0 ? [] : [rest], { objectMode: false });
   }
+
+  async readAll(): Promise<Buffer> {
+    return this.bytes;
+  }
 }
 
 /** A blob that is a file on disk. */
@@ -55,6 +61,14 @@ export class HashedOnDisk implements HashedBlob {
 
   open(offset = 0): Readable {
     return Readable.from(this.#chunks(offset), { objectMode: false, highWaterMark: 1024 * 1024 });
+  }
+
+  /** Synchronous inside, because that is ten times as fast for small files: rest in between when reading many. */
+  async readAll(): Promise<Buffer> {
+    this.#check();
+    const bytes = readFileSync(this.path);
+    this.#check();
+    return bytes;
   }
 
   async *#chunks(offset: number): AsyncGenerator<Buffer> {

@@ -1,8 +1,9 @@
 /** Sends contents: offers what there is, and sends only what the other side lacks. */
-import { Buffer } from 'node:buffer';
+import type { Buffer } from 'node:buffer';
 import type { HashedBlob, HashedTree } from '../disk/hashed-tree.ts';
 import { ContentsError } from '../errors.ts';
 import { smallBlob } from '../stores/blob-store.ts';
+import { Breather } from '../tree/breathe.ts';
 import type { Digest } from '../tree/entry.ts';
 import { inParallel } from './in-parallel.ts';
 import { encodePack, packLength, type PackedBlob } from './pack.ts';
@@ -116,10 +117,10 @@ function packOf(blobs: readonly HashedBlob[], count: Count): SendableBody {
 }
 
 async function* readBlobs(blobs: readonly HashedBlob[], count: Count): AsyncGenerator<PackedBlob, undefined> {
+  const breather = new Breather();
   for (const blob of blobs) {
-    const parts: Buffer[] = [];
-    for await (const part of blob.open() as AsyncIterable<Buffer>) parts.push(part);
-    const bytes = Buffer.concat(parts);
+    if (breather.due) await breather.rest();
+    const bytes = await blob.readAll();
     if (bytes.length !== blob.size)
       throw new ContentsError(`${blob.digest} has another size than it was hashed with`);
     yield { digest: blob.digest, bytes };

@@ -96,7 +96,12 @@ export async function hashedFromStore(store: BlobStore, root: Entry): Promise<Ha
     const { digest } = entry;
     const size = entry.kind === 'file' ? entry.size : await store.size(digest);
     if (size === undefined) throw new IncompleteContentsError(`${digest} is not in the store`, [digest]);
-    blobs.set(digest, { digest, size, open: (offset = 0) => store.read(digest, { offset }) });
+    blobs.set(digest, {
+      digest,
+      size,
+      open: (offset = 0) => store.read(digest, { offset }),
+      readAll: () => store.bytes(digest),
+    });
   }
   return { root, blobs };
 }

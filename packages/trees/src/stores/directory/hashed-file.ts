@@ -7,7 +7,9 @@ import type { BlobThread } from './blob-thread.ts';
 import { translateStorageError } from './storage-error.ts';
 
 const bufferSize = 1024 * 1024;
-const buffers = 4;
+const buffers = 8;
+/** How much the kernel may gather before it is told to write it out, while the next bytes are still coming. */
+const flushEvery = 64 * 1024 * 1024;
 
 interface Piece {
   readonly shared: SharedArrayBuffer;
@@ -27,12 +29,15 @@ export class HashedFile {
   #filled = 0;
   #position: number;
   #failure: Error | undefined;
+  #flushed: number;
+  #flushing: Promise<void> | undefined;
 
   private constructor(thread: BlobThread, file: FileHandle, position: number) {
     this.#thread = thread;
     this.#file = file;
     this.#stream = thread.newStream();
     this.#position = position;
+    this.#flushed = position;
   }
 
   /** Opens `path` to write on at `start`; what is before it is read and hashed first. */
@@ -83,6 +88,7 @@ export class HashedFile {
   /** Lets go of the file, after whatever is on its way; safe to call twice. */
   async close(): Promise<void> {
     for (const piece of this.#busy) await piece.done;
+    await this.#flushing;
     await this.#file.close();
     await this.#thread.run<'forget'>({ kind: 'forget', stream: this.#stream });
   }
@@ -143,6 +149,21 @@ export class HashedFile {
       },
     );
     this.#busy.push(piece);
+    this.#flushBehind();
+  }
+
+  /** Without it everything would wait for `durable` at the end, with the disk idle until then. */
+  #flushBehind(): void {
+    if (this.#flushing !== undefined || this.#position - this.#flushed < flushEvery) return;
+    this.#flushed = this.#position;
+    this.#flushing = this.#file.datasync().then(
+      () => {
+        this.#flushing = undefined;
+      },
+      (error: unknown) => {
+        this.#failure ??= translateStorageError(error);
+      },
+    );
   }
 
   async #writeFully(bytes: Uint8Array, position: number): Promise<void> {

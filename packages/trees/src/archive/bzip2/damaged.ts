@@ -1,0 +1,5 @@
+import { InvalidArchiveError } from '../../errors.ts';
+
+export function damaged(): InvalidArchiveError {
+  return new InvalidArchiveError('the bzip2 stream is damaged');
+}
