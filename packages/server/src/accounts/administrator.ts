@@ -5,6 +5,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { lockNames } from '../database/name-lock.ts';
+import type { UnitOfWork } from '../database/unit-of-work.ts';
 import { writePrivateFile } from '../files/private-file.ts';
 import type { Services } from '../services.ts';
 import { createUser } from './create-user.ts';
@@ -16,31 +18,31 @@ const credentials = z.object({ username: z.string(), password: z.string() });
 const generatedLength = 24;
 
 export async function prepareAccounts(services: Services): Promise<void> {
-  await createPublicGroup(services);
+  await services.unitOfWork((unit) => createPublicGroup(unit, services.ids));
   if ((await findUser(services.database.queries, rootUserId)) !== undefined) return;
   const { username, password } = await firstCredentials(services);
   const passwordHash = await hashPassword(password);
   await services.unitOfWork(async (unit) => {
     // Several servers may start at once on one database.
+    await lockNames(unit);
     if ((await findUser(unit.queries, rootUserId)) !== undefined) return;
     const administrator = { id: rootUserId, name: username, email: '', passwordHash };
     await createUser(unit, { ...administrator, isVerified: true, hasAccess: true }, services);
   });
 }
 
-async function createPublicGroup({ unitOfWork, ids }: Services): Promise<void> {
-  await unitOfWork(async ({ queries }) => {
-    const known = await queries
-      .selectFrom('user_group')
-      .select('uuid')
-      .where('user_defined', '=', 0)
-      .executeTakeFirst();
-    if (known !== undefined) return;
-    await queries
-      .insertInto('user_group')
-      .values({ uuid: ids.uuid(), name: publicGroupName, owner_id: null, user_defined: 0 })
-      .execute();
-  });
+async function createPublicGroup(unit: UnitOfWork, ids: Services['ids']): Promise<void> {
+  await lockNames(unit);
+  const known = await unit.queries
+    .selectFrom('user_group')
+    .select('uuid')
+    .where('user_defined', '=', 0)
+    .executeTakeFirst();
+  if (known !== undefined) return;
+  await unit.queries
+    .insertInto('user_group')
+    .values({ uuid: ids.uuid(), name: publicGroupName, owner_id: null, user_defined: 0 })
+    .execute();
 }
 
 /**

@@ -2,6 +2,7 @@
 import { isName, nameProblem } from '@sheaf/domain';
 import { SheafError } from '@sheaf/wire';
 import { sql } from 'kysely';
+import { lockNames } from '../database/name-lock.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import type { Services } from '../services.ts';
 import type { UserRow } from './users.ts';
@@ -69,6 +70,7 @@ export async function createUser(
 
 /** Names and addresses that differ only in case count as taken. @throws SheafError `conflict` */
 async function refuseTaken(unit: UnitOfWork, user: { id: string; name: string; email: string }): Promise<void> {
+  await lockNames(unit);
   const taken = await unit.queries
     .selectFrom('user')
     .select(['id', 'name', 'email'])

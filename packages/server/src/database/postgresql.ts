@@ -54,6 +54,11 @@ const postgresqlDialect: SqlDialect = {
       case jsonb_typeof(${sql.ref(column)} -> ${key}) when 'array' then ${sql.ref(column)} -> ${key} else '[]'::jsonb end
     ) as each(value) where ${condition(element)})`;
   },
+  jsonListAny: (column, condition) => {
+    const element = sql<string>`each.value` as RawBuilder<string>;
+    return sql<boolean>`exists (select 1 from jsonb_array_elements_text(${sql.ref(column)}) as each(value)
+      where ${condition(element)})`;
+  },
   jsonAnyValue: (column, condition) => {
     const value = sql<string>`each.value` as RawBuilder<string>;
     return sql<boolean>`exists (select 1 from jsonb_each(${sql.ref(column)}) as field(key, content),

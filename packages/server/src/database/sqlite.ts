@@ -66,6 +66,10 @@ const sqliteDialect: SqlDialect = {
     const element = sql<string>`each.value` as RawBuilder<string>;
     return sql<boolean>`exists (select 1 from json_each(${sql.ref(column)}, ${path(key)}) as each where ${condition(element)})`;
   },
+  jsonListAny: (column, condition) => {
+    const element = sql<string>`each.value` as RawBuilder<string>;
+    return sql<boolean>`exists (select 1 from json_each(${sql.ref(column)}) as each where ${condition(element)})`;
+  },
   jsonAnyValue: (column, condition) => {
     const value = sql<string>`case each.type when 'true' then 'True' when 'false' then 'False'
       else cast(each.atom as text) end` as RawBuilder<string>;

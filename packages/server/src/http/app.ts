@@ -2,7 +2,7 @@
  * The edge: one Fastify instance with everything the transport demands (rest-api.md §1-§4), to which each subject adds its
  * routes. Routes name their whole path (`/rest/…`) and their access level in `config`; what they throw is answered here.
  */
-import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import { registerAccountRoutes } from '../accounts/routes.ts';
 import { registerBundleRoutes } from '../bundles/routes.ts';
 import type { Services } from '../services.ts';
@@ -28,7 +28,7 @@ export async function createApp(services: Services): Promise<App> {
   const strayBytes = createStrayBytes();
   const app: App = Fastify({
     loggerInstance: services.log as FastifyBaseLogger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request' }),
     genReqId: () => services.ids.secret(12),
     bodyLimit,
     rewriteUrl,

@@ -23,3 +23,13 @@ export function parseIsoInstant(text: string): number | undefined {
   const value = Date.parse(match[1] === undefined ? `${withTime}Z` : withTime);
   return Number.isNaN(value) ? undefined : value;
 }
+
+const asctimeForm = /^\w{3} (\w{3}) {1,2}(\d{1,2}) (\d{2}:\d{2}:\d{2}) (\d{4})$/;
+
+/** Milliseconds of a date of a user resource, or of any ISO 8601 one. */
+export function parseUserDate(text: string): number | undefined {
+  const match = asctimeForm.exec(text.trim());
+  if (match === null) return parseIsoInstant(text);
+  const value = Date.parse(`${match[2]} ${match[1]} ${match[4]} ${match[3]} GMT`);
+  return Number.isNaN(value) ? undefined : value;
+}

@@ -4,15 +4,23 @@ import { SheafError } from '@sheaf/wire';
 import { sql } from 'kysely';
 import { publicGroup } from '../accounts/groups.ts';
 import type { AnyQueries } from '../accounts/users.ts';
+import { lockNames } from '../database/name-lock.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import type { UserViewer } from '../http/viewer.ts';
 import type { Clock, Ids } from '../services.ts';
 import type { WorksheetRow } from './access.ts';
+import { appendItems } from './items.ts';
+import { templateOf } from './templates.ts';
 
 const homePrefix = homeWorksheetName('');
 
 /** @throws SheafError `invalid-request` where the name is malformed, taken or another user's home */
-export async function refuseWorksheetName(queries: AnyQueries, viewer: UserViewer, name: string): Promise<void> {
+export async function refuseWorksheetName(
+  queries: AnyQueries,
+  viewer: UserViewer,
+  name: string,
+  except = '',
+): Promise<void> {
   const problem = nameProblem('worksheet', name);
   if (problem !== undefined) throw new SheafError('invalid-request', problem);
   if (name.toLowerCase().startsWith(homePrefix) && name !== homeWorksheetName(viewer.name)) {
@@ -25,20 +33,23 @@ export async function refuseWorksheetName(queries: AnyQueries, viewer: UserViewe
     .selectFrom('worksheet')
     .select('uuid')
     .where(sql<string>`lower(name)`, '=', name.toLowerCase())
+    .where('uuid', '<>', except)
     .executeTakeFirst();
   if (taken !== undefined) {
     throw new SheafError('invalid-request', `Worksheet with name ${name} already exists`);
   }
 }
 
-/** Creates an empty worksheet that everybody may read. */
+/** Creates a worksheet that everybody may read; empty, except for the two that come with a text. */
 export async function createWorksheet(
   unit: UnitOfWork,
   viewer: UserViewer,
   name: string,
   { clock, ids }: { clock: Clock; ids: Ids },
 ): Promise<WorksheetRow> {
+  await lockNames(unit);
   await refuseWorksheetName(unit.queries, viewer, name);
+  const template = templateOf(name);
   const now = clock.now();
   const worksheet = await unit.queries
     .insertInto('worksheet')
@@ -46,7 +57,7 @@ export async function createWorksheet(
       uuid: ids.uuid(),
       name,
       owner_id: viewer.id,
-      title: null,
+      title: template?.title ?? null,
       tags: unit.dialect.json_([]),
       frozen_at: null,
       is_anonymous: 0,
@@ -60,5 +71,6 @@ export async function createWorksheet(
     .insertInto('worksheet_permission')
     .values({ worksheet_uuid: worksheet.uuid, group_uuid: everybody.uuid, permission: readPermission })
     .execute();
+  if (template !== undefined) await appendItems(unit, worksheet.uuid, template.items, now);
   return worksheet;
 }

@@ -1,5 +1,5 @@
 /* Searching bundles: keywords in, uuids or a number out (rest-api.md §12). */
-import { parseSearch, type SearchCondition, type SearchQuery } from '@sheaf/domain';
+import { parseSearch, postProcess, type GenpathValue, type SearchCondition, type SearchQuery } from '@sheaf/domain';
 import { SheafError } from '@sheaf/wire';
 import { sql, type RawBuilder } from 'kysely';
 import { groupsOf, publicGroup, resolveGroup, resolveGroupFor } from '../../accounts/groups.ts';
@@ -19,7 +19,7 @@ import {
 
 export type SearchResult =
   | { kind: 'bundles'; uuids: string[] }
-  | { kind: 'value'; value: number | string | null };
+  | { kind: 'value'; value: GenpathValue };
 
 /** @throws SheafError `invalid-request` for keywords that cannot be read, `not-found` for an unknown group */
 export async function searchBundles(
@@ -30,18 +30,20 @@ export async function searchBundles(
   const parsed = parseSearch(keywords);
   if (!parsed.ok) throw new SheafError('invalid-request', parsed.problem);
   const query = parsed.value;
-  const { where } = await whereOf(database, viewer, query);
-  return query.aggregate === undefined
-    ? { kind: 'bundles', uuids: await selectUuids(database, query, where) }
-    : { kind: 'value', value: await selectAggregate(database, query, query.aggregate, where) };
+  const where = await whereOf(database, viewer, query);
+  if (query.aggregate === undefined) {
+    return { kind: 'bundles', uuids: await selectUuids(database, query, where) };
+  }
+  const number = await selectAggregate(database, query, query.aggregate, where);
+  return { kind: 'value', value: postProcess(number, query.format ?? null) };
 }
 
 /** The condition of a search, with everything resolved that takes a look-up. */
-export async function whereOf(
+async function whereOf(
   { queries, dialect }: Database,
   viewer: Viewer,
   query: SearchQuery,
-): Promise<{ where: RawBuilder<boolean> }> {
+): Promise<RawBuilder<boolean>> {
   const asker: Asker = {
     userId: userIdOf(viewer),
     isRoot: viewer.kind === 'user' && viewer.isRoot,
@@ -53,7 +55,8 @@ export async function whereOf(
   }
   const visibility = compileVisibility(asker);
   if (visibility !== undefined) conditions.push(visibility);
-  return { where: conditions.length === 0 ? sql<boolean>`1 = 1` : sql<boolean>`${sql.join(conditions, sql` and `)}` };
+  if (conditions.length === 0) return sql<boolean>`1 = 1`;
+  return sql<boolean>`${sql.join(conditions, sql` and `)}`;
 }
 
 async function resolve(
@@ -107,7 +110,7 @@ async function selectAggregate(
   query: SearchQuery,
   aggregate: NonNullable<SearchQuery['aggregate']>,
   where: RawBuilder<boolean>,
-): Promise<number | string | null> {
+): Promise<number | null> {
   if (aggregate.kind === 'count') {
     const { found } = await queries
       .selectFrom('bundle')

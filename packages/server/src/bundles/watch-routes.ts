@@ -1,0 +1,85 @@
+/* New in Sheaf: waiting for a bundle's next change instead of asking every second, and its history. */
+import { stateDetails } from '@sheaf/domain';
+import type { BundleChange } from '@sheaf/wire';
+import type { FastifyInstance } from 'fastify';
+import { watchBundle } from '../events/waiting.ts';
+import { isoInstant } from '../http/instant.ts';
+import { sendJson } from '../http/json.ts';
+import { queryOf } from '../http/query.ts';
+import type { Services } from '../services.ts';
+import { bundleNotFound, findBundle, requireBundle } from './access.ts';
+import type { UuidRoute } from './fetch-routes.ts';
+import { bundleState, bundleType, storedMetadata } from './row.ts';
+import type { BundleRow } from './transition.ts';
+
+const second = 1000;
+const longestWait = 300 * second;
+/** A change made by another server on the same database is seen this late at most. */
+const safetyNet = 10 * second;
+
+export function registerWatchRoutes(app: FastifyInstance, services: Services): void {
+  const { queries } = services.database;
+  const config = { access: 'public-unless-protected' } as const;
+
+  app.get<UuidRoute>('/rest/bundles/:uuid/changes', { config, logLevel: 'warn' }, async (request, reply) => {
+    const query = queryOf(request);
+    const after = query.integer('after') ?? 0;
+    const timeout = (query.integer('timeout') ?? 30) * second;
+    const { uuid } = request.params;
+    await requireBundle(queries, request.viewer, uuid, 'read');
+    const gone = new AbortController();
+    reply.raw.once('close', () => gone.abort());
+    const signal = AbortSignal.any([app.closing, gone.signal]);
+    const wait = Math.min(Math.max(timeout, 0), longestWait);
+    return sendJson(reply, { data: await changeAfter(services, uuid, after, wait, signal) });
+  });
+
+  app.get<UuidRoute>('/rest/bundles/:uuid/events', { config }, async (request, reply) => {
+    const bundle = await requireBundle(queries, request.viewer, request.params.uuid, 'read');
+    const events = await queries
+      .selectFrom('bundle_event')
+      .selectAll()
+      .where('bundle_uuid', '=', bundle.uuid)
+      .orderBy('id')
+      .execute();
+    const data = events.map(({ id, at, kind, details }) => ({
+      type: 'bundle-events',
+      id: String(id),
+      attributes: { at: isoInstant(at), kind, details: JSON.parse(details) as unknown },
+    }));
+    return sendJson(reply, { data });
+  });
+}
+
+/** The bundle as it is once its version is greater than `after`, or when the time is over or the server stops. */
+async function changeAfter(
+  { database, events, clock }: Services,
+  uuid: string,
+  after: number,
+  milliseconds: number,
+  signal: AbortSignal,
+): Promise<BundleChange> {
+  const deadline = clock.now() + milliseconds;
+  // Watching begins before the row is read, so that no change falls between the two.
+  const watch = watchBundle(events, clock, uuid, signal);
+  try {
+    for (;;) {
+      const row = await findBundle(database.queries, uuid);
+      if (row === undefined) throw bundleNotFound(uuid);
+      const left = deadline - clock.now();
+      if (row.version > after || left <= 0 || signal.aborted) return changeOf(row);
+      await watch.changed(Math.min(left, safetyNet));
+    }
+  } finally {
+    watch.stop();
+  }
+}
+
+function changeOf(row: BundleRow): BundleChange {
+  return {
+    uuid: row.uuid,
+    version: row.version,
+    state: row.state,
+    state_details: stateDetails(bundleType(row), bundleState(row), storedMetadata(row)),
+  };
+}
