@@ -116,6 +116,7 @@ describe('paths that fall into a dependency', () => {
       { child_path: 'a', parent_path: 'inner' },
     ];
     expect(matchDependency('a/b', nested)?.parentPath).toBe('inner/b');
+    expect(matchDependency('a/b', nested.toReversed())?.parentPath).toBe('inner/b');
     expect(matchDependency('c', nested)?.parentPath).toBe('whole/c');
     expect(matchDependency('', nested)?.parentPath).toBe('whole');
   });

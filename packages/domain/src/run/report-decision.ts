@@ -88,12 +88,15 @@ function apply(
   reported: 'preparing' | 'running' | 'finalizing',
   cause: 'reported' | 're-attached',
 ): ReportDecision {
-  const state = cause === 're-attached' ? reported : later(bundle.state, reported);
+  const state = later(bundle.state, reported);
   const answer = bundle.killRequested && reported !== 'finalizing' ? 'kill' : 'nothing';
   return { action: 'apply', cause, from: bundle.state, state, answer };
 }
 
-/** Reports can overtake each other: a run never goes back a stage while its worker holds it. */
+/**
+ * Reports can overtake each other: a run never goes back a stage while its worker holds it. One that comes back from
+ * `worker_offline` or `staged` is where its worker says.
+ */
 function later(
   current: BundleState,
   reported: 'preparing' | 'running' | 'finalizing',

@@ -4,9 +4,18 @@ import { failure, success } from '../outcome.ts';
 import { plan } from './plan.ts';
 import type { PlanInput, PlanWorker, StagedRun } from './plan-types.ts';
 
+/*
+ * The generators are kept generous (most workers are root's, most runs fit most workers), so that plans assign a lot and the
+ * laws have something to hold for; the test below watches over that.
+ */
+
 const users = ['root', 'alice', 'bob', 'carol'];
 const user = fc.constantFrom(...users);
 const userSet = fc.subarray(users).map((list) => new Set(list));
+
+function mostly<Value>(usual: Value, other: fc.Arbitrary<Value>): fc.Arbitrary<Value> {
+  return fc.oneof({ weight: 4, arbitrary: fc.constant(usual) }, { weight: 1, arbitrary: other });
+}
 const dependencyKeys = ['0x1/', '0x2/a', '0x3/'];
 const workerKeys = ['w0', 'w1', 'w2', 'w3', 'w4'];
 
@@ -16,14 +25,14 @@ const request = fc.oneof(
     arbitrary: fc
       .record({
         cpus: fc.integer({ min: 1, max: 4 }),
-        gpus: fc.integer({ min: 0, max: 2 }),
-        memory: fc.integer({ min: 1, max: 8 }),
-        disk: fc.integer({ min: 0, max: 4 }),
+        gpus: mostly(0, fc.integer({ min: 1, max: 2 })),
+        memory: fc.integer({ min: 1, max: 4 }),
+        disk: mostly(0, fc.integer({ min: 1, max: 4 })),
         time: fc.constant(0),
         image: fc.constant('i:latest'),
-        imageRequested: fc.boolean(),
+        imageRequested: mostly(false, fc.constant(true)),
         network: fc.boolean(),
-        queue: fc.constantFrom('', '', 'x', 'tag=x', 'y', 'tag='),
+        queue: mostly('', fc.constantFrom('x', 'tag=x', 'y', 'tag=')),
         priority: fc.integer({ min: -1, max: 2 }),
       })
       .map((value) => success(value)),
@@ -35,39 +44,42 @@ const stagedRun: fc.Arbitrary<Omit<StagedRun, 'uuid'>> = fc.record({
   ownerId: user,
   request,
   dependencies: fc.subarray(dependencyKeys).map((keys) => keys.map((key) => ({ key, bytes: key.length }))),
-  avoid: fc.oneof(
-    { weight: 3, arbitrary: fc.constant(new Set<string>()) },
-    { weight: 1, arbitrary: fc.subarray(workerKeys).map((keys) => new Set(keys)) },
+  avoid: mostly(
+    new Set<string>(),
+    fc.subarray(workerKeys).map((keys) => new Set(keys)),
   ),
   controllers: userSet,
 });
 
 const planWorker: fc.Arbitrary<Omit<PlanWorker, 'key'>> = fc.record({
-  ownerId: user,
-  members: userSet,
-  tag: fc.constantFrom(null, 'x', 'y'),
-  tagExclusive: fc.boolean(),
-  cpus: fc.integer({ min: 0, max: 8 }),
+  ownerId: mostly('root', user),
+  members: mostly(new Set<string>(), userSet),
+  tag: mostly<string | null>(null, fc.constantFrom('x', 'y')),
+  tagExclusive: mostly(false, fc.constant(true)),
+  cpus: mostly(12, fc.integer({ min: 0, max: 24 })),
   gpus: fc.integer({ min: 0, max: 3 }),
-  memory: fc.integer({ min: 0, max: 20 }),
+  memory: mostly(20, fc.integer({ min: 0, max: 32 })),
   freeDisk: fc.option(fc.integer({ min: 0, max: 8 })),
-  cpusInUse: fc.integer({ min: 0, max: 4 }),
+  cpusInUse: mostly(0, fc.integer({ min: 0, max: 4 })),
   gpusInUse: fc.integer({ min: 0, max: 3 }),
-  memoryInUse: fc.integer({ min: 0, max: 8 }),
+  memoryInUse: mostly(0, fc.integer({ min: 0, max: 8 })),
   assignedRuns: fc.integer({ min: 0, max: 3 }),
-  slots: fc.option(fc.integer({ min: 0, max: 4 })),
-  runsLeft: fc.integer({ min: 0, max: 4 }),
-  terminating: fc.boolean(),
-  images: fc.boolean(),
+  slots: mostly<number | null>(null, fc.integer({ min: 0, max: 6 })),
+  runsLeft: mostly(1000, fc.integer({ min: 0, max: 3 })),
+  terminating: mostly(false, fc.constant(true)),
+  images: mostly(true, fc.constant(false)),
   sharedFileSystem: fc.boolean(),
   cachedDependencies: fc.subarray(dependencyKeys).map((keys) => new Set(keys)),
 });
 
 const input: fc.Arbitrary<PlanInput> = fc
   .record({
-    runs: fc.array(stagedRun, { maxLength: 25 }),
-    workers: fc.array(planWorker, { maxLength: workerKeys.length }),
-    left: fc.array(fc.integer({ min: -1, max: 4 }), { minLength: users.length, maxLength: users.length }),
+    runs: fc.array(stagedRun, { maxLength: 25, size: 'max' }),
+    workers: fc.array(planWorker, { maxLength: workerKeys.length, size: 'max' }),
+    left: fc.array(mostly(100, fc.integer({ min: -1, max: 4 })), {
+      minLength: users.length,
+      maxLength: users.length,
+    }),
     ties: fc.array(fc.nat(3), { minLength: workerKeys.length, maxLength: workerKeys.length }),
   })
   .map(({ runs, workers, left, ties }) => ({
@@ -110,6 +122,12 @@ function expectSuited(one: StagedRun, target: PlanWorker): void {
 }
 
 describe('for any runs and workers, a plan', () => {
+  it('usually has both assignments and waiting runs in these tests', () => {
+    const plans = fc.sample(input, { numRuns: 300, seed: 1 }).map((given) => plan(given));
+    expect(plans.filter(({ assignments }) => assignments.length > 3).length).toBeGreaterThan(100);
+    expect(plans.filter(({ reasons }) => reasons.size > 3).length).toBeGreaterThan(100);
+  });
+
   it('never gives a worker more than it has', () => {
     fc.assert(
       fc.property(input, (given) => {

@@ -212,6 +212,42 @@ describe('a pass', () => {
     expect(result.reasons.get('4')).toContain('as many runs on shared workers as your quota allows');
   });
 
+  it('tells runs apart that look alike but may go to different workers', () => {
+    const shared = worker('w', { ownerId: 'bob', members: new Set(['alice', 'carol']) });
+    const bobs = { controllers: new Set(['bob']) };
+    const runs = [
+      run('closed'),
+      run('open', {}, bobs),
+      run('stranger', {}, { ...bobs, ownerId: 'dave' }),
+      run('carols', {}, { ...bobs, ownerId: 'carol' }),
+    ];
+    expect(planned(runs, [shared]).assignments.map((assignment) => assignment.run)).toEqual([
+      'open',
+      'carols',
+    ]);
+    const sandbox = worker('w', { images: false });
+    expect(planned([run('named', { imageRequested: true }), run('plain')], [sandbox]).assignments).toEqual([
+      { run: 'plain', worker: 'w' },
+    ]);
+    const spent = { parallelRunsLeft: new Map([['alice', 0]]) };
+    const result = planned([run('spent'), run('fresh', {}, { ownerId: 'dave' })], [worker('w')], spent);
+    expect(result.assignments).toEqual([{ run: 'fresh', worker: 'w' }]);
+    const avoiding = [run('avoids', {}, { avoid: new Set(['w']) }), run('does not')];
+    expect(planned(avoiding, [worker('w')]).assignments).toEqual([{ run: 'does not', worker: 'w' }]);
+  });
+
+  it('books memory, GPUs, slots and runs left', () => {
+    const runs = [run('1', { memory: gibibyte, gpus: 1 }), run('2', { memory: gibibyte, gpus: 1 })];
+    const count = (changes: Partial<PlanWorker>): number =>
+      planned(runs, [worker('w', { gpus: 2, ...changes })]).assignments.length;
+    expect(count({})).toBe(2);
+    expect(count({ memory: 1.5 * gibibyte })).toBe(1);
+    expect(count({ gpus: 1 })).toBe(1);
+    expect(count({ slots: 1 })).toBe(1);
+    expect(count({ runsLeft: 1 })).toBe(1);
+    expect(count({ cpus: 1 })).toBe(1);
+  });
+
   it('lets no unreadable run stop the others', () => {
     const result = planned(
       [run('bad', {}, { request: failure('Invalid size: x') }), run('good')],
@@ -243,6 +279,18 @@ describe('reasons', () => {
     expect(reason(run('r', { cpus: 8 }), [small, large, many])).toContain(
       'Available resources: [2 CPUs (8 requested)], [3 CPUs (8 requested)]',
     );
+  });
+
+  it('do not let a worker that may not be used hide another', () => {
+    const reserved = worker('reserved', {
+      tag: 'x',
+      tagExclusive: true,
+      cpus: 64,
+      gpus: 1,
+      memory: 99 * gibibyte,
+      freeDisk: 999 * gibibyte,
+    });
+    expect(reason(run('r', { cpus: 8 }), [worker('w'), reserved])).toContain('[4 CPUs (8 requested)], []');
   });
 
   it('show an empty bracket for reserved workers and those that start nothing more', () => {
