@@ -124,8 +124,8 @@ function expectSuited(one: StagedRun, target: PlanWorker): void {
 describe('for any runs and workers, a plan', () => {
   it('usually has both assignments and waiting runs in these tests', () => {
     const plans = fc.sample(input, { numRuns: 300, seed: 1 }).map((given) => plan(given));
-    expect(plans.filter(({ assignments }) => assignments.length > 3).length).toBeGreaterThan(100);
-    expect(plans.filter(({ reasons }) => reasons.size > 3).length).toBeGreaterThan(100);
+    expect(plans.filter(({ assignments }) => assignments.length > 3).length).toBeGreaterThan(70);
+    expect(plans.filter(({ reasons }) => reasons.size > 3).length).toBeGreaterThan(70);
   });
 
   it('never gives a worker more than it has', () => {
