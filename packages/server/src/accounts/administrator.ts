@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { lockNames } from '../database/name-lock.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
+import { errorCode } from '../files/error-code.ts';
 import { writePrivateFile } from '../files/private-file.ts';
 import type { Services } from '../services.ts';
 import { createUser } from './create-user.ts';
@@ -65,7 +66,7 @@ async function readCredentials(file: string): Promise<z.output<typeof credential
   try {
     text = await readFile(file, 'utf8');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (errorCode(error) === 'ENOENT') return undefined;
     throw error;
   }
   return credentials.parse(JSON.parse(text));

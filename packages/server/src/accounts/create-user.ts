@@ -33,7 +33,10 @@ export async function createUser(
 ): Promise<UserRow> {
   const id = user.id ?? ids.uuid();
   if (!isName(user.name)) {
-    throw new SheafError('invalid-request', nameProblem('user', user.name) ?? `Invalid user name: ${user.name}`);
+    throw new SheafError(
+      'invalid-request',
+      nameProblem('user', user.name) ?? `Invalid user name: ${user.name}`,
+    );
   }
   if (id === '' || id.length > 63 || user.name.length > 63 || user.email.length > 254) {
     throw new SheafError('invalid-request', 'User ids and names have at most 63 characters, addresses 254.');
@@ -69,7 +72,10 @@ export async function createUser(
 }
 
 /** Names and addresses that differ only in case count as taken. @throws SheafError `conflict` */
-async function refuseTaken(unit: UnitOfWork, user: { id: string; name: string; email: string }): Promise<void> {
+async function refuseTaken(
+  unit: UnitOfWork,
+  user: { id: string; name: string; email: string },
+): Promise<void> {
   await lockNames(unit);
   const taken = await unit.queries
     .selectFrom('user')

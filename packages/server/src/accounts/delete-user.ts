@@ -5,9 +5,15 @@ import type { UserViewer } from '../http/viewer.ts';
 import { rootUserId } from './users.ts';
 
 /** @throws SheafError `no-access` (401, as clients know it), `not-found` also where one owns anything */
-export async function deleteUsers(unit: UnitOfWork, viewer: UserViewer, ids: readonly string[]): Promise<void> {
+export async function deleteUsers(
+  unit: UnitOfWork,
+  viewer: UserViewer,
+  ids: readonly string[],
+): Promise<void> {
   if (!viewer.isRoot && !(ids.length === 1 && ids[0] === viewer.id)) {
-    throw new SheafError('no-access', 'You can only delete your own account.', { next: 'Ask the administrator.' });
+    throw new SheafError('no-access', 'You can only delete your own account.', {
+      next: 'Ask the administrator.',
+    });
   }
   if (ids.includes(rootUserId)) {
     throw new SheafError('no-access', 'The root user cannot be deleted.', { next: 'Leave it out.' });
@@ -32,7 +38,11 @@ async function refuseOwner(unit: UnitOfWork, id: string): Promise<void> {
     .filter(({ uuids }) => uuids.length > 0)
     .map(({ what, uuids }) => `${what}: ${uuids.map(({ uuid }) => uuid).join(', ')}`);
   if (lines.length === 0) return;
-  throw new SheafError('not-found', `User ${id} still owns things and cannot be deleted.\n${lines.join('\n')}`, {
-    next: 'Delete those, or give them to somebody else with `cl chown`.',
-  });
+  throw new SheafError(
+    'not-found',
+    `User ${id} still owns things and cannot be deleted.\n${lines.join('\n')}`,
+    {
+      next: 'Delete those, or give them to somebody else with `cl chown`.',
+    },
+  );
 }

@@ -39,7 +39,11 @@ export async function countUpload(
   if (bytes <= 0) throw new SheafError('invalid-request', 'Only positive disk increments are allowed.');
   if (uuid === null || uuid === undefined) await chargeDisk(unit, viewer.id, bytes);
   else await countBundle(unit, viewer, uuid, bytes, now);
-  return await unit.queries.selectFrom('user').selectAll().where('id', '=', viewer.id).executeTakeFirstOrThrow();
+  return await unit.queries
+    .selectFrom('user')
+    .selectAll()
+    .where('id', '=', viewer.id)
+    .executeTakeFirstOrThrow();
 }
 
 async function countBundle(

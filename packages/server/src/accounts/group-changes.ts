@@ -35,11 +35,19 @@ export async function createGroup(
 }
 
 /** @throws SheafError `permission-denied` unless root, owner or admin; never for a system group */
-export async function requireGroupAdmin(queries: AnyQueries, viewer: UserViewer, group: GroupRow): Promise<void> {
+export async function requireGroupAdmin(
+  queries: AnyQueries,
+  viewer: UserViewer,
+  group: GroupRow,
+): Promise<void> {
   if (group.user_defined === 0) {
-    throw new SheafError('permission-denied', `Group ${group.name} belongs to the system and cannot be changed.`, {
-      next: 'Create a group of your own with `cl gnew`.',
-    });
+    throw new SheafError(
+      'permission-denied',
+      `Group ${group.name} belongs to the system and cannot be changed.`,
+      {
+        next: 'Create a group of your own with `cl gnew`.',
+      },
+    );
   }
   if (viewer.isRoot || group.owner_id === viewer.id) return;
   const membership = await queries
@@ -75,7 +83,11 @@ export async function addMembers(
   await setMembers(unit, group, userIds, asAdmin);
 }
 
-export async function removeMembers(unit: UnitOfWork, group: GroupRow, userIds: readonly string[]): Promise<void> {
+export async function removeMembers(
+  unit: UnitOfWork,
+  group: GroupRow,
+  userIds: readonly string[],
+): Promise<void> {
   if (userIds.length === 0) return;
   await unit.queries
     .deleteFrom('group_member')

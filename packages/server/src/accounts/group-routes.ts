@@ -10,7 +10,9 @@ import { addMembers, createGroup, deleteGroup, removeMembers, requireGroupAdmin 
 import { groupResource, groupsDocument, userLink } from './group-resource.ts';
 import { groupsOf, resolveGroup, resolveGroupFor, type GroupRow } from './groups.ts';
 
-const newGroups = z.object({ data: z.array(z.object({ attributes: z.object({ name: z.string() }) })).min(1) });
+const newGroups = z.object({
+  data: z.array(z.object({ attributes: z.object({ name: z.string() }) })).min(1),
+});
 
 interface SpecRoute {
   Params: { spec: string };
@@ -87,6 +89,7 @@ export function registerGroupRoutes(app: FastifyInstance, services: Services): v
 
 function userIdsOf(request: FastifyRequest): string[] {
   const links = parse(identifierList, request.body).data;
-  if (links.some((link) => link.type !== 'users')) throw new SheafError('invalid-request', "type must be 'users'");
+  if (links.some((link) => link.type !== 'users'))
+    throw new SheafError('invalid-request', "type must be 'users'");
   return links.map((link) => link.id);
 }

@@ -17,7 +17,10 @@ export async function groupsOf(queries: AnyQueries, userId: string | null): Prom
     .select('uuid')
     .where('user_defined', '=', 0)
     .unionAll((eb) =>
-      eb.selectFrom('group_member').select('group_uuid as uuid').where('user_id', '=', userId ?? ''),
+      eb
+        .selectFrom('group_member')
+        .select('group_uuid as uuid')
+        .where('user_id', '=', userId ?? ''),
     )
     .execute();
   return new Set(rows.map((row) => row.uuid));
@@ -74,7 +77,11 @@ async function candidates(queries: AnyQueries, text: string): Promise<GroupRow[]
 }
 
 /** The same with the eyes of somebody who writes: others' groups do not exist for him (rest-api.md §7.2). */
-export async function resolveGroupFor(queries: AnyQueries, viewer: UserViewer, spec: string): Promise<GroupRow> {
+export async function resolveGroupFor(
+  queries: AnyQueries,
+  viewer: UserViewer,
+  spec: string,
+): Promise<GroupRow> {
   return await resolveGroupForUser(queries, viewer.id, spec);
 }
 

@@ -10,7 +10,12 @@ import { findUserByNameOrEmail } from './users.ts';
 const clients: ReadonlySet<string> = new Set(['codalab_cli_client', 'codalab_worker_client']);
 const onlyScope = 'default';
 
-type Refusal = 'invalid_grant' | 'invalid_client' | 'invalid_scope' | 'invalid_request' | 'unsupported_grant_type';
+type Refusal =
+  | 'invalid_grant'
+  | 'invalid_client'
+  | 'invalid_scope'
+  | 'invalid_request'
+  | 'unsupported_grant_type';
 
 /** An error of the OAuth2 protocol; its body is JSON, unlike all others. */
 class OAuthRefusal extends Error {
@@ -112,7 +117,8 @@ async function refreshGrant(
   const token = required(form, 'refresh_token');
   return await services.unitOfWork(async (unit) => {
     const userId = await useRefreshToken(unit, { token, clientId, now: services.clock.now() });
-    if (userId === undefined) throw new OAuthRefusal('invalid_grant', 'The refresh token is not valid any more.');
+    if (userId === undefined)
+      throw new OAuthRefusal('invalid_grant', 'The refresh token is not valid any more.');
     return await issueTokens(unit, { ...services, clientId, userId });
   });
 }
@@ -131,7 +137,9 @@ function required(form: URLSearchParams, name: string): string {
 function clientOf(request: FastifyRequest, form: URLSearchParams): string {
   const header = request.headers.authorization;
   const [clientId, secret] =
-    header === undefined ? [form.get('client_id'), form.get('client_secret') ?? ''] : basicCredentials(header);
+    header === undefined
+      ? [form.get('client_id'), form.get('client_secret') ?? '']
+      : basicCredentials(header);
   if (clientId === null || !clients.has(clientId) || secret !== '') {
     throw new OAuthRefusal('invalid_client', 'The client is not known.');
   }

@@ -88,7 +88,12 @@ async function refuseUnusable(unit: UnitOfWork, user: UserRow, sent: UserAttribu
   }
 }
 
-async function isTaken(unit: UnitOfWork, except: string, column: 'name' | 'email', text: string): Promise<boolean> {
+async function isTaken(
+  unit: UnitOfWork,
+  except: string,
+  column: 'name' | 'email',
+  text: string,
+): Promise<boolean> {
   const other = await unit.queries
     .selectFrom('user')
     .select('id')
@@ -99,7 +104,8 @@ async function isTaken(unit: UnitOfWork, except: string, column: 'name' | 'email
 }
 
 function columnsOf(sent: UserAttributes): UpdateObject<Tables, 'user'> {
-  const asFlag = (value: boolean | null | undefined) => (value === undefined ? undefined : value === true ? 1 : 0);
+  const asFlag = (value: boolean | null | undefined) =>
+    value === undefined ? undefined : value === true ? 1 : 0;
   const columns: UpdateObject<Tables, 'user'> = {
     name: sent.user_name,
     email: sent.email,

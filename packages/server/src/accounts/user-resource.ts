@@ -11,7 +11,11 @@ export function publicUserResource(user: UserRow): UserResource {
 
 /** What people see of themselves at `/user`. */
 export function ownUserResource(user: UserRow): UserResource {
-  return { type: 'users', id: user.id, attributes: { ...publicAttributes(user), ...privateAttributes(user) } };
+  return {
+    type: 'users',
+    id: user.id,
+    attributes: { ...publicAttributes(user), ...privateAttributes(user) },
+  };
 }
 
 export function userResourceForRoot(user: UserRow): UserResource {

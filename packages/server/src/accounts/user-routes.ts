@@ -19,7 +19,9 @@ import { findUser, findUserBySpec, type UserRow } from './users.ts';
 
 const selfPatch = z.object({ data: z.object({ attributes: userAttributes.prefault({}) }) });
 /** What was sent, before the values are looked at: the mere presence of some fields is refused. */
-const sentFields = z.object({ data: z.object({ attributes: z.record(z.string(), z.unknown()).default({}) }) });
+const sentFields = z.object({
+  data: z.object({ attributes: z.record(z.string(), z.unknown()).default({}) }),
+});
 const rootPatch = z.object({
   data: z.array(z.object({ id: z.string(), attributes: userAttributes.prefault({}) })).length(1),
 });
@@ -61,7 +63,9 @@ export function registerUserRoutes(app: FastifyInstance, services: Services): vo
     const viewer = requireUser(request);
     const [first] = parse(incrementRequest, request.body).data;
     if (first === undefined) throw new SheafError('invalid-request', 'data: one increment is expected');
-    const user = await services.unitOfWork((unit) => countUpload(unit, viewer, first.attributes, services.clock.now()));
+    const user = await services.unitOfWork((unit) =>
+      countUpload(unit, viewer, first.attributes, services.clock.now()),
+    );
     return sendJson(reply, { data: [ownUserResource(user)] });
   });
 
@@ -103,7 +107,9 @@ export function registerUserRoutes(app: FastifyInstance, services: Services): vo
     const users = await services.unitOfWork(async (unit) => {
       const created: UserRow[] = [];
       for (const [index, { id, attributes }] of data.entries()) {
-        created.push(await createUser(unit, newUser(id ?? undefined, attributes, hashed[index] ?? ''), services));
+        created.push(
+          await createUser(unit, newUser(id ?? undefined, attributes, hashed[index] ?? ''), services),
+        );
       }
       return created;
     });
@@ -130,14 +136,20 @@ function isRoot(request: FastifyRequest): boolean {
 
 function requireRoot(request: FastifyRequest): UserViewer {
   if (request.viewer.kind === 'user' && request.viewer.isRoot) return request.viewer;
-  throw new SheafError('permission-denied', 'Only the root user may do this.', { next: 'Ask the administrator.' });
+  throw new SheafError('permission-denied', 'Only the root user may do this.', {
+    next: 'Ask the administrator.',
+  });
 }
 
 function resourceFor(request: FastifyRequest, user: UserRow) {
   return isRoot(request) ? userResourceForRoot(user) : publicUserResource(user);
 }
 
-function refuseAccessChange(user: UserRow, hasAccess: boolean | null | undefined, protectedMode: boolean): void {
+function refuseAccessChange(
+  user: UserRow,
+  hasAccess: boolean | null | undefined,
+  protectedMode: boolean,
+): void {
   if (hasAccess === undefined) return;
   if (!protectedMode) {
     throw new SheafError('invalid-request', 'Access is given only while the server is in protected mode.');

@@ -64,7 +64,11 @@ export async function searchUsers(
       .select(sql<number>`count(*)`.as('found'))
       .where(where)
       .executeTakeFirstOrThrow();
-    return { kind: 'count', count: query.limit === null ? found : Math.min(found, query.limit), format: query.format };
+    return {
+      kind: 'count',
+      count: query.limit === null ? found : Math.min(found, query.limit),
+      format: query.format,
+    };
   }
   let select = queries.selectFrom('user').selectAll().where(where);
   if (query.sort !== undefined) select = select.orderBy(query.sort);
@@ -90,13 +94,11 @@ function readKeywords(keywords: readonly string[], isRoot: boolean): UserQuery {
 }
 
 function addKeyword(query: UserQuery, keyword: string, isRoot: boolean): void {
-  const keyed = /^([.\w/]*)=([^]*)$/.exec(keyword);
-  const key = keyed?.[1] ?? (['.last', '.count'].includes(keyword) ? keyword : undefined);
-  if (key === undefined || (key === '' && keyed !== null)) {
-    query.conditions.push(wordCondition(keyed?.[2] ?? keyword));
+  const [key, value] = splitKeyword(keyword);
+  if (key === '') {
+    query.conditions.push(wordCondition(value));
     return;
   }
-  const value = keyed?.[2] ?? '';
   const isKnown = openKeys.has(key) || fields.has(key) || key in dates || key in fractions;
   if (!isKnown) throw new SheafError('invalid-request', `Unknown key: ${key}`);
   if (!isRoot && !openKeys.has(key)) {
@@ -105,6 +107,13 @@ function addKeyword(query: UserQuery, keyword: string, isRoot: boolean): void {
     });
   }
   applyKey(query, key, value);
+}
+
+/** Key and value; a bare word has no key. */
+function splitKeyword(keyword: string): [string, string] {
+  if (keyword === '.last' || keyword === '.count') return [keyword, ''];
+  const [, key = '', value = keyword] = /^([.\w/]*)=([^]*)$/.exec(keyword) ?? [];
+  return [key, value];
 }
 
 function applyKey(query: UserQuery, key: string, value: string): void {
@@ -212,7 +221,8 @@ function fractionCondition(
   value: string,
 ): RawBuilder<boolean> {
   const match = /^(\d+(?:\.\d+)?|\.\d+)(%?)$/.exec(value.trim());
-  if (match === null) throw new SheafError('invalid-request', `Invalid ${key}: ${value}, expected 70% or 0.7`);
+  if (match === null)
+    throw new SheafError('invalid-request', `Invalid ${key}: ${value}, expected 70% or 0.7`);
   const fraction = Number(match[1]) / (match[2] === '%' ? 100 : 1);
   const bound = sql`cast(${fraction} as double precision) * ${sql.ref(quota)}`;
   return comparison === 'less'

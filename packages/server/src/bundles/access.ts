@@ -1,7 +1,13 @@
 /* Finding bundles, and who may do what with them (rest-api.md §8). */
 import { allPermission, readPermission, type Permission } from '@sheaf/domain';
 import { SheafError } from '@sheaf/wire';
-import { permissionsOf, refuseWithout, userIdOf, type GrantRow, type Owned } from '../accounts/permissions.ts';
+import {
+  permissionsOf,
+  refuseWithout,
+  userIdOf,
+  type GrantRow,
+  type Owned,
+} from '../accounts/permissions.ts';
 import type { AnyQueries } from '../accounts/users.ts';
 import { inChunks } from '../database/chunks.ts';
 import type { Viewer } from '../http/viewer.ts';

@@ -1,5 +1,6 @@
 import { bundlePatchRequest, identifierList, SheafError } from '@sheaf/wire';
 import type { FastifyInstance } from 'fastify';
+import { removeContents } from '../contents/removal.ts';
 import { sendJson } from '../http/json.ts';
 import { parse } from '../http/parse.ts';
 import { queryOf } from '../http/query.ts';
@@ -33,6 +34,7 @@ export function registerChangeRoutes(app: FastifyInstance, services: Services): 
     if (wrong !== undefined) throw new SheafError('invalid-request', "type must be 'bundles'");
     const uuids = data.map((link) => link.id);
     const ids = await deleteBundles(services, viewer, uuids, options);
+    if (!options.dryRun) removeContents(services, ids);
     return sendJson(reply, { meta: { ids } });
   });
 }

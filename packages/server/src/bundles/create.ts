@@ -11,7 +11,7 @@ import {
   type BundleType,
   type MetadataValue,
 } from '@sheaf/domain';
-import { bundleCreateRequest, SheafError } from '@sheaf/wire';
+import { SheafError, type bundleCreateRequest } from '@sheaf/wire';
 import type { z } from 'zod';
 import { readQuota } from '../accounts/quota.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
@@ -60,7 +60,8 @@ export async function createBundles(
     const checked = request.inputs.map((input) => checkBundle(input, request.waitForUpload, services.ids));
     await refuseTakenUuids(unit, checked);
     const rows: BundleRow[] = [];
-    for (const bundle of checked) rows.push(await insertBundle(unit, viewer, request, bundle, worksheet, services));
+    for (const bundle of checked)
+      rows.push(await insertBundle(unit, viewer, request, bundle, worksheet, services));
     const uuids = rows.map((row) => row.uuid);
     if (worksheet !== undefined) {
       await inheritPermissions(unit, worksheet.uuid, uuids);
@@ -123,7 +124,8 @@ async function refuseTakenUuids(unit: UnitOfWork, bundles: readonly CheckedBundl
   const repeated = uuids.find((uuid, index) => uuids.indexOf(uuid) !== index);
   const taken =
     repeated ??
-    (await unit.queries.selectFrom('bundle').select('uuid').where('uuid', 'in', uuids).executeTakeFirst())?.uuid;
+    (await unit.queries.selectFrom('bundle').select('uuid').where('uuid', 'in', uuids).executeTakeFirst())
+      ?.uuid;
   if (taken !== undefined) throw new SheafError('conflict', `A bundle with uuid ${taken} already exists.`);
 }
 
@@ -142,7 +144,9 @@ async function insertBundle(
     linkUrl: typeof linkUrl === 'string' ? linkUrl : null,
     waitForUpload: request.waitForUpload,
   });
-  const set = Object.entries({ ...metadata, created: Math.floor(now / 1000) }).filter(([, value]) => value !== null);
+  const set = Object.entries({ ...metadata, created: Math.floor(now / 1000) }).filter(
+    ([, value]) => value !== null,
+  );
   const name = metadata['name'];
   const row = await unit.queries
     .insertInto('bundle')

@@ -50,7 +50,13 @@ export async function deleteBundles(
     await refuseHosts(unit, rows, hosts, options.force);
     if (options.dryRun) return doomed;
     if (options.dataOnly) await dropContents(unit, rows, services.clock.now());
-    else await dropRecords(unit, doomed, new Set(hosts.map((host) => host.worksheet_uuid)), services.clock.now());
+    else
+      await dropRecords(
+        unit,
+        doomed,
+        new Set(hosts.map((host) => host.worksheet_uuid)),
+        services.clock.now(),
+      );
     const owners = new Set(rows.map((row) => row.owner_id).filter((owner) => owner !== null));
     for (const owner of [...owners].toSorted()) await recomputeDiskUsed(unit, owner);
     return doomed;
@@ -82,20 +88,32 @@ async function refuseHosts(
   hosts: readonly { bundle_uuid: string | null; worksheet_uuid: string }[],
   force: boolean,
 ): Promise<void> {
-  const frozen = (await findWorksheets(unit.queries, hosts.map((host) => host.worksheet_uuid))).filter(
-    (worksheet: WorksheetRow) => worksheet.frozen_at !== null,
-  );
+  const frozen = (
+    await findWorksheets(
+      unit.queries,
+      hosts.map((host) => host.worksheet_uuid),
+    )
+  ).filter((worksheet: WorksheetRow) => worksheet.frozen_at !== null);
   const [first] = frozen;
   if (first !== undefined) {
-    const held = rows.filter((row) => hosts.some((host) => host.bundle_uuid === row.uuid && host.worksheet_uuid === first.uuid));
-    throw new SheafError('action-refused', `Cannot delete bundles on the frozen worksheet ${first.uuid} (${first.name}): ${list(held)}`);
+    const held = rows.filter((row) =>
+      hosts.some((host) => host.bundle_uuid === row.uuid && host.worksheet_uuid === first.uuid),
+    );
+    throw new SheafError(
+      'action-refused',
+      `Cannot delete bundles on the frozen worksheet ${first.uuid} (${first.name}): ${list(held)}`,
+    );
   }
   if (force) return;
   const repeated = rows.filter((row) => hosts.filter((host) => host.bundle_uuid === row.uuid).length > 1);
   if (repeated.length === 0) return;
-  throw new SheafError('action-refused', `Cannot delete bundles that are on more than one worksheet: ${list(repeated)}`, {
-    next: 'Detach them first with `cl detach`, or use --force.',
-  });
+  throw new SheafError(
+    'action-refused',
+    `Cannot delete bundles that are on more than one worksheet: ${list(repeated)}`,
+    {
+      next: 'Detach them first with `cl detach`, or use --force.',
+    },
+  );
 }
 
 async function dropContents(unit: UnitOfWork, rows: readonly BundleRow[], now: number): Promise<void> {

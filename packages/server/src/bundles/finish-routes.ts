@@ -22,7 +22,9 @@ export function registerFinishRoutes(app: FastifyInstance, services: Services): 
     const viewer = requireUser(request);
     const query = queryOf(request);
     const success = query.flag('success', false);
-    const next = success ? stateParameter(query, 'state_on_success', 'ready') : stateParameter(query, 'state_on_failure', 'failed');
+    const next = success
+      ? stateParameter(query, 'state_on_success', 'ready')
+      : stateParameter(query, 'state_on_failure', 'failed');
     const message = query.text('error_msg') ?? '';
     const row = await services.unitOfWork(async (unit) => {
       const bundle = await requireBundle(unit.queries, viewer, request.params.uuid, 'all');
@@ -46,7 +48,8 @@ function stateParameter(query: Query, name: string, absent: FinalState): FinalSt
   const text = query.given(name);
   if (text === undefined) return absent;
   const state = finalStates.find((known) => known === text);
-  if (state === undefined) throw new SheafError('invalid-request', `${name} must be one of ${finalStates.join(', ')}`);
+  if (state === undefined)
+    throw new SheafError('invalid-request', `${name} must be one of ${finalStates.join(', ')}`);
   return state;
 }
 

@@ -64,22 +64,28 @@ async function groupPermissions(
     const isHidden = view.row.is_anonymous !== 0 && visibleOwner(view) === null;
     if (isHidden) relate(resource, 'group_permissions', []);
     else if (own.length > 0) {
-      relate(resource, 'group_permissions', own.map((row) => ({ type: 'bundle-permissions', id: String(row.id) })));
+      relate(
+        resource,
+        'group_permissions',
+        own.map((row) => ({ type: 'bundle-permissions', id: String(row.id) })),
+      );
     }
   }
   const linked = new Set(
     bundles.flatMap(({ resource }) => linkages(resource, 'group_permissions').map((link) => link.id)),
   );
-  return shown.filter((row) => linked.has(String(row.id))).map((row) => ({
-    type: 'bundle-permissions',
-    id: String(row.id),
-    attributes: {
-      group_name: row.group_name,
-      permission: row.permission,
-      permission_spec: formatPermission(isPermission(row.permission) ? row.permission : 0),
-    },
-    relationships: { group: { data: { type: 'groups', id: row.group_uuid } } },
-  }));
+  return shown
+    .filter((row) => linked.has(String(row.id)))
+    .map((row) => ({
+      type: 'bundle-permissions',
+      id: String(row.id),
+      attributes: {
+        group_name: row.group_name,
+        permission: row.permission,
+        permission_spec: formatPermission(isPermission(row.permission) ? row.permission : 0),
+      },
+      relationships: { group: { data: { type: 'groups', id: row.group_uuid } } },
+    }));
 }
 
 async function children(queries: AnyQueries, viewer: Viewer, bundles: Readable): Promise<IncludedResource[]> {
@@ -91,14 +97,21 @@ async function children(queries: AnyQueries, viewer: Viewer, bundles: Readable):
       .where('parent_uuid', 'in', chunk)
       .execute(),
   );
-  const rows = (await findBundles(queries, edges.map((edge) => edge.child_uuid))).toSorted((one, other) => one.id - other.id);
+  const rows = (
+    await findBundles(
+      queries,
+      edges.map((edge) => edge.child_uuid),
+    )
+  ).toSorted((one, other) => one.id - other.id);
   const permissions = await permissionsOn(queries, viewer, rows);
   const readable = rows.filter((row) => (permissions.get(row.uuid) ?? 0) >= readPermission);
   for (const { view, resource } of bundles) {
     const own = new Set(
       edges.filter((edge) => edge.parent_uuid === view.row.uuid).map((edge) => edge.child_uuid),
     );
-    const links = readable.filter((row) => own.has(row.uuid)).map((row) => ({ type: 'bundles', id: row.uuid }));
+    const links = readable
+      .filter((row) => own.has(row.uuid))
+      .map((row) => ({ type: 'bundles', id: row.uuid }));
     relate(resource, 'children', links);
   }
   return readable.map((row) => ({
@@ -108,9 +121,16 @@ async function children(queries: AnyQueries, viewer: Viewer, bundles: Readable):
   }));
 }
 
-async function hostWorksheets(queries: AnyQueries, viewer: Viewer, bundles: Readable): Promise<IncludedResource[]> {
+async function hostWorksheets(
+  queries: AnyQueries,
+  viewer: Viewer,
+  bundles: Readable,
+): Promise<IncludedResource[]> {
   const places = await hostsOf(queries, uuidsOf(bundles));
-  const worksheets = await findWorksheets(queries, places.map((place) => place.worksheet_uuid));
+  const worksheets = await findWorksheets(
+    queries,
+    places.map((place) => place.worksheet_uuid),
+  );
   const permissions = await worksheetPermissions(queries, viewer, worksheets);
   const readable = worksheets
     .filter((worksheet) => (permissions.get(worksheet.uuid) ?? 0) >= readPermission)
@@ -119,7 +139,9 @@ async function hostWorksheets(queries: AnyQueries, viewer: Viewer, bundles: Read
     const own = new Set(
       places.filter((place) => place.bundle_uuid === view.row.uuid).map((place) => place.worksheet_uuid),
     );
-    const links = readable.filter((sheet) => own.has(sheet.uuid)).map((sheet) => ({ type: 'worksheets', id: sheet.uuid }));
+    const links = readable
+      .filter((sheet) => own.has(sheet.uuid))
+      .map((sheet) => ({ type: 'worksheets', id: sheet.uuid }));
     relate(resource, 'host_worksheets', links);
   }
   return readable.map((sheet) => ({

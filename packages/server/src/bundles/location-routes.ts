@@ -49,8 +49,11 @@ export function registerLocationRoutes(app: FastifyInstance, services: Services)
     async (request, reply) => {
       const { uuid, store } = request.params;
       const bundle = await requireBundle(queries, request.viewer, uuid, 'read');
-      const location = (await locationsOf(queries, bundle.uuid)).find((candidate) => candidate.uuid === store);
-      if (location === undefined) throw new SheafError('not-found', `Bundle ${uuid} is not on store ${store}`);
+      const location = (await locationsOf(queries, bundle.uuid)).find(
+        (candidate) => candidate.uuid === store,
+      );
+      if (location === undefined)
+        throw new SheafError('not-found', `Bundle ${uuid} is not on store ${store}`);
       return sendJson(reply, { data: locationResource(location) });
     },
   );

@@ -32,7 +32,11 @@ function parseJson(text: string): unknown {
 }
 
 /** Oldest first. State, type and `parent_path` are not compared. */
-export async function sameBundles(queries: AnyQueries, viewer: Viewer, wanted: Memoization): Promise<string[]> {
+export async function sameBundles(
+  queries: AnyQueries,
+  viewer: Viewer,
+  wanted: Memoization,
+): Promise<string[]> {
   if (viewer.kind === 'anonymous') return [];
   const [first] = wanted.dependencies;
   let query = queries
@@ -53,7 +57,11 @@ export async function sameBundles(queries: AnyQueries, viewer: Viewer, wanted: M
   const asked = new Set(wanted.dependencies.map(pairOf));
   return candidates.filter((uuid) => {
     const own = pairs.get(uuid) ?? [];
-    return own.length === wanted.dependencies.length && new Set(own).size === asked.size && own.every((pair) => asked.has(pair));
+    return (
+      own.length === wanted.dependencies.length &&
+      new Set(own).size === asked.size &&
+      own.every((pair) => asked.has(pair))
+    );
   });
 }
 

@@ -39,7 +39,10 @@ export function registerPermissionRoutes(app: FastifyInstance, services: Service
       if (frozen !== undefined) {
         throw new SheafError('frozen', `Cannot mutate frozen bundle ${frozen.uuid} (${frozen.name}).`);
       }
-      const groups = await groupsByIds(unit.queries, entries.map((entry) => entry.groupUuid));
+      const groups = await groupsByIds(
+        unit.queries,
+        entries.map((entry) => entry.groupUuid),
+      );
       for (const { bundleUuid, groupUuid, permission } of entries) {
         if (!groups.has(groupUuid)) throw new SheafError('not-found', `Group ${groupUuid} not found`);
         if (permission === 0) {
@@ -53,7 +56,9 @@ export function registerPermissionRoutes(app: FastifyInstance, services: Service
         await unit.queries
           .insertInto('bundle_permission')
           .values({ bundle_uuid: bundleUuid, group_uuid: groupUuid, permission })
-          .onConflict((conflict) => conflict.columns(['bundle_uuid', 'group_uuid']).doUpdateSet({ permission }))
+          .onConflict((conflict) =>
+            conflict.columns(['bundle_uuid', 'group_uuid']).doUpdateSet({ permission }),
+          )
           .execute();
       }
     });

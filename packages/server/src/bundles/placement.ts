@@ -50,7 +50,9 @@ async function placeBeside(
   const permissions = await worksheetPermissions(unit.queries, viewer, worksheets);
   const open = new Set(
     worksheets
-      .filter((worksheet) => worksheet.frozen_at === null && permissions.get(worksheet.uuid) === allPermission)
+      .filter(
+        (worksheet) => worksheet.frozen_at === null && permissions.get(worksheet.uuid) === allPermission,
+      )
       .map((worksheet) => worksheet.uuid),
   );
   for (const { id, worksheet_uuid } of occurrences) {

@@ -1,5 +1,11 @@
 /* What a stored bundle says, in the domain's terms. */
-import { bundleStates, bundleTypes, type BundleState, type BundleType, type MetadataValue } from '@sheaf/domain';
+import {
+  bundleStates,
+  bundleTypes,
+  type BundleState,
+  type BundleType,
+  type MetadataValue,
+} from '@sheaf/domain';
 import type { BundleRow } from './transition.ts';
 
 export function isBundleType(text: string): text is BundleType {

@@ -58,7 +58,8 @@ async function resolveLocal(
         worksheetUuid === undefined
           ? await namedAnywhere(queries, spec.name, spec.index)
           : await namedOnWorksheet(queries, worksheetUuid, spec.name);
-      if (found.length === 0) throw new SheafError('not-found', `bundle spec ${text} doesn't match any bundles`);
+      if (found.length === 0)
+        throw new SheafError('not-found', `bundle spec ${text} doesn't match any bundles`);
       return nth(found, spec.index, text);
     }
     case 'index': {
@@ -82,8 +83,10 @@ async function resolvePrefix(queries: AnyQueries, prefix: string): Promise<strin
     .limit(2)
     .execute();
   const [only, second] = found;
-  if (only === undefined) throw new SheafError('not-found', `uuid prefix ${prefix} doesn't match any bundles`);
-  if (second !== undefined) throw new SheafError('ambiguous-spec', `More than one bundle has uuid prefix ${prefix}`);
+  if (only === undefined)
+    throw new SheafError('not-found', `uuid prefix ${prefix} doesn't match any bundles`);
+  if (second !== undefined)
+    throw new SheafError('ambiguous-spec', `More than one bundle has uuid prefix ${prefix}`);
   return only.uuid;
 }
 
@@ -102,7 +105,11 @@ async function namedAnywhere(queries: AnyQueries, name: TextMatch, index: number
 }
 
 /** Newest item first; a bundle that occurs twice counts twice (rest-api.md §9.2). */
-async function namedOnWorksheet(queries: AnyQueries, worksheetUuid: string, name: TextMatch): Promise<string[]> {
+async function namedOnWorksheet(
+  queries: AnyQueries,
+  worksheetUuid: string,
+  name: TextMatch,
+): Promise<string[]> {
   const rows = await queries
     .selectFrom('worksheet_item')
     .innerJoin('bundle', 'bundle.uuid', 'worksheet_item.bundle_uuid')
@@ -129,7 +136,10 @@ async function itemsNewestFirst(queries: AnyQueries, worksheetUuid: string): Pro
 function nth(uuids: readonly string[], index: number, text: string): string {
   const uuid = uuids[index - 1];
   if (uuid === undefined) {
-    throw new SheafError('invalid-request', `bundle spec ${text}: index ${index} out of bounds (${uuids.length} found)`);
+    throw new SheafError(
+      'invalid-request',
+      `bundle spec ${text}: index ${index} out of bounds (${uuids.length} found)`,
+    );
   }
   return uuid;
 }

@@ -61,7 +61,8 @@ export function registerStoreRoutes(app: FastifyInstance, services: Services): v
 
   app.post('/rest/bundle_stores', { config }, async (request, reply) => {
     const viewer = requireUser(request);
-    if (!viewer.isRoot) throw new SheafError('permission-denied', 'Only the administrator creates bundle stores.');
+    if (!viewer.isRoot)
+      throw new SheafError('permission-denied', 'Only the administrator creates bundle stores.');
     const { data } = parse(storeRequest, request.body);
     const stores = data.map(({ attributes }) => ({
       uuid: services.ids.uuid(),

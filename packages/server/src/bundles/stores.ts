@@ -23,7 +23,11 @@ export async function storesFor(queries: AnyQueries, userId: string): Promise<St
 }
 
 /** @throws SheafError `invalid-request`: no such store (the status original clients know) */
-export async function requireStoreByName(queries: AnyQueries, userId: string, name: string): Promise<StoreRow> {
+export async function requireStoreByName(
+  queries: AnyQueries,
+  userId: string,
+  name: string,
+): Promise<StoreRow> {
   const store = (await storesFor(queries, userId)).find((candidate) => candidate.name === name);
   if (store === undefined) throw new SheafError('invalid-request', `No bundle store is named ${name}.`);
   return store;
@@ -61,9 +65,13 @@ export async function deleteStore(unit: UnitOfWork, userId: string, uuid: string
     .where('store_uuid', '=', uuid)
     .executeTakeFirst();
   if (used !== undefined) {
-    throw new SheafError('action-refused', `Bundle store ${store.name} is in use, for instance by ${used.bundle_uuid}.`, {
-      next: 'Delete those bundles first.',
-    });
+    throw new SheafError(
+      'action-refused',
+      `Bundle store ${store.name} is in use, for instance by ${used.bundle_uuid}.`,
+      {
+        next: 'Delete those bundles first.',
+      },
+    );
   }
   await unit.queries.deleteFrom('bundle_store').where('uuid', '=', uuid).execute();
 }

@@ -45,7 +45,8 @@ export async function transition(
 ): Promise<BundleRow | undefined> {
   const { uuid, expected, next, now } = request;
   const legal = expected.filter((from) => from === next || mayMove(request.type, from, next));
-  if (legal.length === 0) throw new Error(`No ${request.type} moves from ${expected.join(' or ')} to ${next}`);
+  if (legal.length === 0)
+    throw new Error(`No ${request.type} moves from ${expected.join(' or ')} to ${next}`);
   let update = unit.queries
     .updateTable('bundle')
     .set({ ...columns(unit, request.changes ?? {}, now), state: next })
@@ -82,7 +83,8 @@ export async function updateBundle(
     .where('uuid', '=', uuid)
     .returningAll()
     .executeTakeFirst();
-  if (row !== undefined) unit.announce({ type: 'bundle.changed', uuid, state: row.state, version: row.version });
+  if (row !== undefined)
+    unit.announce({ type: 'bundle.changed', uuid, state: row.state, version: row.version });
   return row;
 }
 

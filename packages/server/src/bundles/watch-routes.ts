@@ -3,6 +3,7 @@ import { stateDetails } from '@sheaf/domain';
 import type { BundleChange } from '@sheaf/wire';
 import type { FastifyInstance } from 'fastify';
 import { watchBundle } from '../events/waiting.ts';
+import { hangUpSignal } from '../http/hang-up.ts';
 import { isoInstant } from '../http/instant.ts';
 import { sendJson } from '../http/json.ts';
 import { queryOf } from '../http/query.ts';
@@ -27,11 +28,8 @@ export function registerWatchRoutes(app: FastifyInstance, services: Services): v
     const timeout = (query.integer('timeout') ?? 30) * second;
     const { uuid } = request.params;
     await requireBundle(queries, request.viewer, uuid, 'read');
-    const gone = new AbortController();
-    reply.raw.once('close', () => gone.abort());
-    const signal = AbortSignal.any([app.closing, gone.signal]);
     const wait = Math.min(Math.max(timeout, 0), longestWait);
-    return sendJson(reply, { data: await changeAfter(services, uuid, after, wait, signal) });
+    return sendJson(reply, { data: await changeAfter(services, uuid, after, wait, hangUpSignal(reply)) });
   });
 
   app.get<UuidRoute>('/rest/bundles/:uuid/events', { config }, async (request, reply) => {

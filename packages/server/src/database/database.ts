@@ -21,11 +21,21 @@ export interface SqlDialect {
   /** The text of one key of a JSON object column; null where it is absent. Booleans read `True` and `False` as in bundles.md §4.1. */
   jsonText(column: string, key: string): RawBuilder<string | null>;
   /** Whether a JSON array column's key has an element for which the condition (on the SQL name `element`) holds. */
-  jsonArrayAny(column: string, key: string, condition: (element: RawBuilder<string>) => RawBuilder<boolean>): RawBuilder<boolean>;
+  jsonArrayAny(
+    column: string,
+    key: string,
+    condition: (element: RawBuilder<string>) => RawBuilder<boolean>,
+  ): RawBuilder<boolean>;
   /** Whether an element of a column that is a JSON array fulfils the condition. */
-  jsonListAny(column: string, condition: (element: RawBuilder<string>) => RawBuilder<boolean>): RawBuilder<boolean>;
+  jsonListAny(
+    column: string,
+    condition: (element: RawBuilder<string>) => RawBuilder<boolean>,
+  ): RawBuilder<boolean>;
   /** Whether any value of a JSON object column, or an element of a list in it, fulfils the condition. */
-  jsonAnyValue(column: string, condition: (value: RawBuilder<string>) => RawBuilder<boolean>): RawBuilder<boolean>;
+  jsonAnyValue(
+    column: string,
+    condition: (value: RawBuilder<string>) => RawBuilder<boolean>,
+  ): RawBuilder<boolean>;
   /** A text as a number, its leading number, or 0. */
   toNumber(expression: RawBuilder<string | null>): RawBuilder<number>;
   /** Locks the rows a query selects until the transaction ends; nothing where one writer is all there is. */

@@ -18,7 +18,8 @@ const migrationLock = 0x5eaf;
 export async function migrate(database: Database): Promise<void> {
   const { dialect } = database;
   await database.transaction(async (queries) => {
-    if (dialect.name === 'postgresql') await sql`select pg_advisory_xact_lock(${migrationLock})`.execute(queries);
+    if (dialect.name === 'postgresql')
+      await sql`select pg_advisory_xact_lock(${migrationLock})`.execute(queries);
     await sql`create table if not exists migration (name text primary key, applied_at ${sql.raw(dialect.integer)} not null)`.execute(
       queries,
     );
@@ -27,7 +28,9 @@ export async function migrate(database: Database): Promise<void> {
     for (const migration of migrations) {
       if (applied.has(migration.name)) continue;
       for (const statement of migration.statements(dialect)) await sql.raw(statement).execute(queries);
-      await sql`insert into migration (name, applied_at) values (${migration.name}, ${new Date().getTime()})`.execute(queries);
+      await sql`insert into migration (name, applied_at) values (${migration.name}, ${new Date().getTime()})`.execute(
+        queries,
+      );
     }
   });
 }

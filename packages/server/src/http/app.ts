@@ -6,6 +6,8 @@ import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } 
 import { registerAccountRoutes } from '../accounts/routes.ts';
 import { registerBundleRoutes } from '../bundles/routes.ts';
 import type { Services } from '../services.ts';
+import type { Execution } from '../runs/execution.ts';
+import { registerWorkerRoutes } from '../workers/routes.ts';
 import { registerWorksheetRoutes } from '../worksheets/routes.ts';
 import { authenticateRequests } from './authenticate.ts';
 import { bodyLimit, readBodies } from './bodies.ts';
@@ -24,7 +26,7 @@ declare module 'fastify' {
   }
 }
 
-export async function createApp(services: Services): Promise<App> {
+export async function createApp(services: Services, execution: Execution): Promise<App> {
   const strayBytes = createStrayBytes();
   const app: App = Fastify({
     loggerInstance: services.log as FastifyBaseLogger,
@@ -57,6 +59,7 @@ export async function createApp(services: Services): Promise<App> {
   registerAccountRoutes(app, services);
   registerBundleRoutes(app, services);
   registerWorksheetRoutes(app, services);
+  registerWorkerRoutes(app, services, execution);
   return app;
 }
 

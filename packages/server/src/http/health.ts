@@ -25,14 +25,19 @@ export function registerHealthRoutes(app: FastifyInstance, services: Services): 
     '/metrics',
     { config: { access: 'public', allowUnverified: true }, logLevel: 'warn' },
     async (_request, reply) => {
-      const text = [...requestLines(requests), ...(await bundleLines(services)), ...processLines()].join('\n');
+      const text = [...requestLines(requests), ...(await bundleLines(services)), ...processLines()].join(
+        '\n',
+      );
       return reply.header('content-type', 'text/plain; version=0.0.4; charset=utf-8').send(`${text}\n`);
     },
   );
 }
 
 function requestLines(requests: ReadonlyMap<string, number>): string[] {
-  const lines = ['# HELP sheaf_http_requests_total Answered requests.', '# TYPE sheaf_http_requests_total counter'];
+  const lines = [
+    '# HELP sheaf_http_requests_total Answered requests.',
+    '# TYPE sheaf_http_requests_total counter',
+  ];
   for (const [key, count] of requests) {
     const [method, status] = key.split(' ');
     lines.push(`sheaf_http_requests_total{method="${method}",status="${status}"} ${count}`);

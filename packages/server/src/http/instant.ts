@@ -18,7 +18,11 @@ const isoForm = /^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?(Z|[
 export function parseIsoInstant(text: string): number | undefined {
   const match = isoForm.exec(text.trim());
   if (match === null) return undefined;
-  const spelled = text.trim().replace(' ', 'T').replace(/(\.\d{3})\d+/, '$1').toUpperCase();
+  const spelled = text
+    .trim()
+    .replace(' ', 'T')
+    .replace(/(\.\d{3})\d+/, '$1')
+    .toUpperCase();
   const withTime = spelled.includes('T') ? spelled : `${spelled.slice(0, 10)}T00:00${spelled.slice(10)}`;
   const value = Date.parse(match[1] === undefined ? `${withTime}Z` : withTime);
   return Number.isNaN(value) ? undefined : value;

@@ -24,6 +24,10 @@ export interface Settings {
   /** Milliseconds without contact after which a worker counts as gone. */
   workerTimeout: number;
   protectedMode: boolean;
+  /** Directories below which bundles may link to what is on this machine's disk. */
+  linkRoots: readonly string[];
+  /** Whether uploads by URL may fetch from private addresses, such as those of this machine and its network. */
+  fetchPrivateAddresses: boolean;
   logLevel: string;
 }
 
@@ -64,6 +68,8 @@ const environment = z.object({
   CODALAB_USERNAME: text,
   CODALAB_PASSWORD: text,
   CODALAB_PROTECTED_MODE: text,
+  CODALAB_LINK_MOUNTS: text,
+  SHEAF_FETCH_PRIVATE_ADDRESSES: text,
 });
 
 /** A setting that cannot be used; the message names it and says what is expected. */
@@ -93,24 +99,41 @@ export function readSettings(variables: Record<string, string | undefined>): Set
     database: databaseFrom(given.SHEAF_DATABASE_URL, home),
     protocolVersion: '1.7.3',
     administrator: { name: given.CODALAB_USERNAME ?? 'codalab', password: given.CODALAB_PASSWORD },
-    images: {
-      cpu: given.SHEAF_DEFAULT_CPU_IMAGE ?? defaultImage,
-      gpu: given.SHEAF_DEFAULT_GPU_IMAGE ?? given.SHEAF_DEFAULT_CPU_IMAGE ?? defaultImage,
-    },
-    limits: {
-      requestTimeMax: given.SHEAF_MAX_REQUEST_TIME,
-      requestMemoryMax: given.SHEAF_MAX_REQUEST_MEMORY,
-      requestMemoryMin: given.SHEAF_MIN_REQUEST_MEMORY ?? 4 * 1024 * 1024,
-      requestDiskMax: given.SHEAF_MAX_REQUEST_DISK,
-    },
-    newUser: {
-      timeQuota: given.SHEAF_TIME_QUOTA ?? 100 * yearInSeconds,
-      diskQuota: given.SHEAF_DISK_QUOTA ?? 100 * 1024 ** 3,
-      parallelRuns: given.SHEAF_PARALLEL_RUN_QUOTA ?? 100,
-    },
+    images: imagesFrom(given),
+    limits: limitsFrom(given),
+    newUser: newUserFrom(given),
     workerTimeout: (given.SHEAF_WORKER_TIMEOUT_SECONDS ?? 60) * 1000,
     protectedMode: given.CODALAB_PROTECTED_MODE === 'True',
+    linkRoots: (given.CODALAB_LINK_MOUNTS ?? '/tmp/codalab/link-mounts')
+      .split(',')
+      .filter((root) => root !== '')
+      .map((root) => resolve(root)),
+    fetchPrivateAddresses: given.SHEAF_FETCH_PRIVATE_ADDRESSES === '1',
     logLevel: given.SHEAF_LOG_LEVEL ?? 'info',
+  };
+}
+
+type Given = z.output<typeof environment>;
+
+function imagesFrom(given: Given): Settings['images'] {
+  const cpu = given.SHEAF_DEFAULT_CPU_IMAGE ?? defaultImage;
+  return { cpu, gpu: given.SHEAF_DEFAULT_GPU_IMAGE ?? cpu };
+}
+
+function limitsFrom(given: Given): Settings['limits'] {
+  return {
+    requestTimeMax: given.SHEAF_MAX_REQUEST_TIME,
+    requestMemoryMax: given.SHEAF_MAX_REQUEST_MEMORY,
+    requestMemoryMin: given.SHEAF_MIN_REQUEST_MEMORY ?? 4 * 1024 * 1024,
+    requestDiskMax: given.SHEAF_MAX_REQUEST_DISK,
+  };
+}
+
+function newUserFrom(given: Given): Settings['newUser'] {
+  return {
+    timeQuota: given.SHEAF_TIME_QUOTA ?? 100 * yearInSeconds,
+    diskQuota: given.SHEAF_DISK_QUOTA ?? 100 * 1024 ** 3,
+    parallelRuns: given.SHEAF_PARALLEL_RUN_QUOTA ?? 100,
   };
 }
 

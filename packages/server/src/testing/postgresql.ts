@@ -47,16 +47,25 @@ async function startCluster(): Promise<{ port: number }> {
   const identity = serverIdentity();
   if (identity !== undefined) chownSync(directory, identity.uid, identity.gid);
   const data = join(directory, 'data');
-  execFileSync(join(programs, 'initdb'), ['-D', data, '-U', 'sheaf', '--auth=trust', '-E', 'UTF8', '--no-sync'], {
-    ...identity,
-    cwd: directory,
-    stdio: 'ignore',
-  });
+  execFileSync(
+    join(programs, 'initdb'),
+    ['-D', data, '-U', 'sheaf', '--auth=trust', '-E', 'UTF8', '--no-sync'],
+    {
+      ...identity,
+      cwd: directory,
+      stdio: 'ignore',
+    },
+  );
   const port = await freePort();
   const script = `"$1" -D "$2" -p "$3" -k "$4" -c listen_addresses=127.0.0.1 -c fsync=off -c full_page_writes=off &
     server=$!; cat >/dev/null; kill -QUIT $server; wait $server; rm -rf "$4"`;
   const words = ['-c', script, 'sh', join(programs, 'postgres'), data, String(port), directory];
-  const child = spawn('sh', words, { ...identity, cwd: '/', stdio: ['pipe', 'ignore', 'ignore'], detached: true });
+  const child = spawn('sh', words, {
+    ...identity,
+    cwd: '/',
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+  });
   child.unref();
   // Neither the process nor its pipe keeps the tests from ending.
   if ('unref' in child.stdin && typeof child.stdin.unref === 'function') child.stdin.unref();

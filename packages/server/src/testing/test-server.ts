@@ -9,6 +9,7 @@ import { issueTokens } from '../accounts/tokens.ts';
 import { findUserByNameOrEmail, type UserRow } from '../accounts/users.ts';
 import { createApp, type App } from '../http/app.ts';
 import { openServices } from '../open-services.ts';
+import { createExecution, type Execution } from '../runs/execution.ts';
 import type { Clock, Services } from '../services.ts';
 import { readSettings, type Settings } from '../settings/settings.ts';
 import { createPostgresqlDatabase, postgresqlPrograms } from './postgresql.ts';
@@ -24,6 +25,7 @@ export interface TestServer {
   home: string;
   app: App;
   services: Services;
+  execution: Execution;
   close(): Promise<void>;
   /** A bearer token of a user, who is made if there is none of that name; `root` is the administrator. */
   tokenFor(name: string): Promise<string>;
@@ -31,7 +33,13 @@ export interface TestServer {
   /** A request with the headers of original clients; `as` is a user name. */
   fetch(
     path: string,
-    options?: { as?: string; method?: string; json?: unknown; headers?: Record<string, string>; body?: string | Uint8Array },
+    options?: {
+      as?: string;
+      method?: string;
+      json?: unknown;
+      headers?: Record<string, string>;
+      body?: string | Uint8Array;
+    },
   ): Promise<Response>;
 }
 
@@ -59,10 +67,15 @@ export async function startTestServer(options: TestServerOptions): Promise<TestS
     ...options.settings,
   };
   const log = pino({ level: settings.logLevel });
-  const opened = await openServices(settings, options.clock === undefined ? { log } : { log, clock: options.clock });
+  const opened = await openServices(
+    settings,
+    options.clock === undefined ? { log } : { log, clock: options.clock },
+  );
   const { services } = opened;
-  const app = await createApp(services);
+  const execution = createExecution(services);
+  const app = await createApp(services, execution);
   const address = await app.listen({ host: '127.0.0.1', port: 0 });
+  await execution.start();
   const tokens = new Map<string, Promise<string>>();
 
   const createUser: TestServer['createUser'] = async ({ password, ...user }) => {
@@ -72,8 +85,14 @@ export async function startTestServer(options: TestServerOptions): Promise<TestS
     return await services.unitOfWork((unit) => insertUser(unit, { ...defaults, ...user }, services));
   };
   const makeToken = async (name: string) => {
-    const user = (await findUserByNameOrEmail(services.database.queries, name)) ?? (await createUser({ name }));
-    const given = { clientId: 'codalab_cli_client', userId: user.id, clock: services.clock, ids: services.ids };
+    const user =
+      (await findUserByNameOrEmail(services.database.queries, name)) ?? (await createUser({ name }));
+    const given = {
+      clientId: 'codalab_cli_client',
+      userId: user.id,
+      clock: services.clock,
+      ids: services.ids,
+    };
     return (await services.unitOfWork((unit) => issueTokens(unit, given))).accessToken;
   };
   const tokenFor = (name: string) => {
@@ -86,6 +105,7 @@ export async function startTestServer(options: TestServerOptions): Promise<TestS
     home,
     app,
     services,
+    execution,
     tokenFor,
     createUser,
     fetch: async (path, { as, method, json, headers, body } = {}) => {
@@ -94,10 +114,15 @@ export async function startTestServer(options: TestServerOptions): Promise<TestS
       if (json !== undefined) all.set('content-type', 'application/json; charset=utf-8');
       const content = json === undefined ? body : JSON.stringify(json);
       const rest = content === undefined ? {} : { body: content };
-      return await fetch(`${address}${path}`, { method: method ?? 'GET', headers: all, redirect: 'manual', ...rest });
+      return await fetch(`${address}${path}`, {
+        method: method ?? 'GET',
+        headers: all,
+        redirect: 'manual',
+        ...rest,
+      });
     },
     close: async () => {
-      await app.close();
+      await Promise.all([app.close(), execution.stop()]);
       await opened.close();
       await rm(home, { recursive: true, force: true });
     },

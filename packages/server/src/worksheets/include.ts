@@ -10,7 +10,13 @@ import { inChunks } from '../database/chunks.ts';
 import type { Viewer } from '../http/viewer.ts';
 import { findWorksheets, worksheetPermissions } from './access.ts';
 import type { ItemRow } from './items.ts';
-import { isMasked, itemResource, visibleOwner, type WorksheetResource, type WorksheetView } from './resource.ts';
+import {
+  isMasked,
+  itemResource,
+  visibleOwner,
+  type WorksheetResource,
+  type WorksheetView,
+} from './resource.ts';
 
 export const worksheetIncludes = [
   'owner',
@@ -36,7 +42,10 @@ export function ownerIds(worksheets: readonly ViewedResource[]): string[] {
 }
 
 /** Each user once, however many things refer to him. */
-export async function includedUsers(queries: AnyQueries, ids: Iterable<string>): Promise<WorksheetResource[]> {
+export async function includedUsers(
+  queries: AnyQueries,
+  ids: Iterable<string>,
+): Promise<WorksheetResource[]> {
   return [...(await usersByIds(queries, ids)).values()].map(publicUserResource);
 }
 
@@ -69,7 +78,11 @@ export async function includeGroupPermissions(
   const included: WorksheetResource[] = [];
   for (const { view, resource } of shown) {
     const own = isMasked(view) ? [] : visible.filter((row) => row.worksheet_uuid === view.row.uuid);
-    relate(resource, 'group_permissions', own.map((row) => ({ type: 'worksheet-permissions', id: String(row.id) })));
+    relate(
+      resource,
+      'group_permissions',
+      own.map((row) => ({ type: 'worksheet-permissions', id: String(row.id) })),
+    );
     for (const row of own) {
       included.push({
         type: 'worksheet-permissions',
@@ -94,7 +107,11 @@ export async function includeItems(
   items: readonly ItemRow[],
   include: ReadonlySet<WorksheetInclude>,
 ): Promise<{ included: WorksheetResource[]; owners: string[] }> {
-  relate(resource, 'items', items.map((item) => ({ type: 'worksheet-items', id: String(item.id) })));
+  relate(
+    resource,
+    'items',
+    items.map((item) => ({ type: 'worksheet-items', id: String(item.id) })),
+  );
   const included: WorksheetResource[] = items.map(itemResource);
   const owners: string[] = [];
   if (include.has('items.bundle') || include.has('items.bundle.owner')) {

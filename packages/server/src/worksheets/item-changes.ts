@@ -4,7 +4,14 @@ import { z } from 'zod';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import type { UserViewer } from '../http/viewer.ts';
 import { refuseFrozenWorksheet, requireWorksheet } from './access.ts';
-import { appendItems, insertItemsAfter, replaceItems, touchWorksheet, type ItemRow, type NewItem } from './items.ts';
+import {
+  appendItems,
+  insertItemsAfter,
+  replaceItems,
+  touchWorksheet,
+  type ItemRow,
+  type NewItem,
+} from './items.ts';
 
 const itemTypes = ['markup', 'directive', 'bundle', 'worksheet'] as const;
 const link = z.object({ data: linkage.nullable() }).nullish();
@@ -22,7 +29,15 @@ export const addItemsRequest = z.object({
   ids: z.array(z.number().nullable()).default([]),
   items: z.array(z.string()).default([]),
   item_type: z.enum(itemTypes).default('markup'),
-  after_sort_key: z.union([z.int(), z.string().regex(/^-?\d+$/).transform(Number)]).nullish(),
+  after_sort_key: z
+    .union([
+      z.int(),
+      z
+        .string()
+        .regex(/^-?\d+$/)
+        .transform(Number),
+    ])
+    .nullish(),
 });
 
 /** @throws SheafError `not-found`, `permission-denied`, `frozen` */
@@ -33,14 +48,20 @@ async function requireOpenWorksheet(unit: UnitOfWork, viewer: UserViewer, uuid: 
 export async function addResourceItems(
   unit: UnitOfWork,
   viewer: UserViewer,
-  given: { worksheetUuid: string; items: z.output<typeof itemsRequest>['data']; replace: boolean; now: number },
+  given: {
+    worksheetUuid: string;
+    items: z.output<typeof itemsRequest>['data'];
+    replace: boolean;
+    now: number;
+  },
 ): Promise<ItemRow[]> {
   await requireOpenWorksheet(unit, viewer, given.worksheetUuid);
   const items = given.items.map(({ attributes, relationships }): NewItem => {
     const { type, value } = attributes;
     const bundleUuid = relationships.bundle?.data?.id ?? null;
     const subworksheetUuid = relationships.subworksheet?.data?.id ?? null;
-    if (type === 'bundle' && bundleUuid === null) throw new SheafError('invalid-request', 'A bundle item names no bundle.');
+    if (type === 'bundle' && bundleUuid === null)
+      throw new SheafError('invalid-request', 'A bundle item names no bundle.');
     if (type === 'worksheet' && subworksheetUuid === null) {
       throw new SheafError('invalid-request', 'A worksheet item names no worksheet.');
     }

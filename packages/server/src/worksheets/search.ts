@@ -131,7 +131,10 @@ async function keyCondition(
       return ownedBy(asker, value.split(','));
     case 'owner': {
       const users = await Promise.all(value.split(',').map((name) => findUserByNameOrEmail(queries, name)));
-      return ownedBy(asker, users.filter((user) => user !== undefined).map((user) => user.id));
+      return ownedBy(
+        asker,
+        users.filter((user) => user !== undefined).map((user) => user.id),
+      );
     }
     case 'bundle':
       return hasItem(matches(sql`worksheet_item.bundle_uuid`, value));

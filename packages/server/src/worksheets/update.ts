@@ -97,7 +97,10 @@ export async function deleteWorksheet(
 
 async function refuseDeletion(unit: UnitOfWork, worksheet: WorksheetRow): Promise<void> {
   const refuse = (why: string) => {
-    throw new SheafError('action-refused', `Can't delete worksheet ${worksheet.uuid} because ${why} (--force to override).`);
+    throw new SheafError(
+      'action-refused',
+      `Can't delete worksheet ${worksheet.uuid} because ${why} (--force to override).`,
+    );
   };
   if (worksheet.frozen_at !== null) refuse('it is frozen');
   const item = await unit.queries

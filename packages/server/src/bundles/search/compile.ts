@@ -28,12 +28,17 @@ export function compileCondition(
 ): RawBuilder<boolean> {
   switch (condition.kind) {
     case 'word':
-      return either(contains(sql`bundle.uuid`, condition.contains), contains(sql`lower(bundle.name)`, condition.contains));
+      return either(
+        contains(sql`bundle.uuid`, condition.contains),
+        contains(sql`lower(bundle.name)`, condition.contains),
+      );
     case 'anywhere':
       return either(
         contains(sql`bundle.uuid`, condition.contains),
         contains(sql`lower(coalesce(bundle.command, ''))`, condition.contains),
-        dialect.jsonAnyValue('bundle.metadata', (value) => contains(sql`lower(${value})`, condition.contains)),
+        dialect.jsonAnyValue('bundle.metadata', (value) =>
+          contains(sql`lower(${value})`, condition.contains),
+        ),
       );
     case 'field':
       return fieldCondition(condition, asker, dialect);
@@ -98,7 +103,9 @@ function fieldCondition(
   if (field.kind === 'metadata') {
     if (field.key === 'name') return matches(sql`lower(bundle.name)`, value);
     if (metadataTypeOf(field.key) === 'list') {
-      return dialect.jsonArrayAny('bundle.metadata', field.key, (element) => matches(sql`lower(${element})`, value));
+      return dialect.jsonArrayAny('bundle.metadata', field.key, (element) =>
+        matches(sql`lower(${element})`, value),
+      );
     }
     return matches(sql`lower(${dialect.jsonText('bundle.metadata', field.key)})`, value);
   }
@@ -124,7 +131,8 @@ const finals = new Set(['ready', 'failed', 'killed']);
 /** Spelled out, so that the small index of unfinished bundles can serve the search. */
 function unfinishedHint(value: { kind: string; text?: string; texts?: string[] }): RawBuilder<boolean> {
   const states = value.kind === 'one-of' ? value.texts : value.kind === 'exact' ? [value.text] : undefined;
-  const unfinished = states?.every((state) => state !== undefined && !finals.has(state.toLowerCase())) === true;
+  const unfinished =
+    states?.every((state) => state !== undefined && !finals.has(state.toLowerCase())) === true;
   return unfinished ? sql<boolean>`bundle.state not in ('ready', 'failed', 'killed')` : sql<boolean>`1 = 1`;
 }
 

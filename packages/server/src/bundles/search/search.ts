@@ -1,5 +1,11 @@
 /* Searching bundles: keywords in, uuids or a number out (rest-api.md §12). */
-import { parseSearch, postProcess, type GenpathValue, type SearchCondition, type SearchQuery } from '@sheaf/domain';
+import {
+  parseSearch,
+  postProcess,
+  type GenpathValue,
+  type SearchCondition,
+  type SearchQuery,
+} from '@sheaf/domain';
 import { SheafError } from '@sheaf/wire';
 import { sql, type RawBuilder } from 'kysely';
 import { groupsOf, publicGroup, resolveGroup, resolveGroupFor } from '../../accounts/groups.ts';
@@ -17,9 +23,7 @@ import {
   type ResolvedCondition,
 } from './compile.ts';
 
-export type SearchResult =
-  | { kind: 'bundles'; uuids: string[] }
-  | { kind: 'value'; value: GenpathValue };
+export type SearchResult = { kind: 'bundles'; uuids: string[] } | { kind: 'value'; value: GenpathValue };
 
 /** @throws SheafError `invalid-request` for keywords that cannot be read, `not-found` for an unknown group */
 export async function searchBundles(
@@ -65,27 +69,25 @@ async function resolve(
   asker: Asker,
   condition: SearchCondition,
 ): Promise<ResolvedCondition> {
-  switch (condition.kind) {
-    case 'owner': {
-      const users = await Promise.all(condition.names.map((name) => findUserByNameOrEmail(queries, name)));
-      return { kind: 'owner-ids', ids: users.filter((user) => user !== undefined).map((user) => user.id) };
-    }
-    case 'mine':
-      return { kind: 'owner-ids', ids: asker.userId === null ? [] : [asker.userId] };
-    case 'shared': {
-      const everybody = await publicGroup(queries);
-      return { kind: 'groups', uuids: asker.groups.filter((uuid) => uuid !== everybody.uuid) };
-    }
-    case 'group': {
-      const group =
-        viewer.kind === 'user'
-          ? await resolveGroupFor(queries, viewer, condition.spec)
-          : await resolveGroup(queries, condition.spec, (found) => asker.groups.includes(found.uuid));
-      return { kind: 'groups', uuids: [group.uuid] };
-    }
-    default:
-      return condition;
+  if (condition.kind === 'owner') {
+    const users = await Promise.all(condition.names.map((name) => findUserByNameOrEmail(queries, name)));
+    return { kind: 'owner-ids', ids: users.filter((user) => user !== undefined).map((user) => user.id) };
   }
+  if (condition.kind === 'mine') {
+    return { kind: 'owner-ids', ids: asker.userId === null ? [] : [asker.userId] };
+  }
+  if (condition.kind === 'shared') {
+    const everybody = await publicGroup(queries);
+    return { kind: 'groups', uuids: asker.groups.filter((uuid) => uuid !== everybody.uuid) };
+  }
+  if (condition.kind === 'group') {
+    const group =
+      viewer.kind === 'user'
+        ? await resolveGroupFor(queries, viewer, condition.spec)
+        : await resolveGroup(queries, condition.spec, (found) => asker.groups.includes(found.uuid));
+    return { kind: 'groups', uuids: [group.uuid] };
+  }
+  return condition;
 }
 
 async function selectUuids(
