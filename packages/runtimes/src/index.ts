@@ -13,6 +13,7 @@ export {
   type RuntimeCapabilities,
 } from './port.ts';
 export { connectDockerRuntime, type DockerRuntimeOptions } from './docker/runtime.ts';
-export { SandboxRuntime, type SandboxRuntimeOptions, type SandboxUser } from './sandbox/runtime.ts';
+export { SandboxRuntime, type SandboxRuntimeOptions } from './sandbox/runtime.ts';
+export type { SandboxUser } from './sandbox/user.ts';
 export { detectRuntime, type Detection, type RuntimeChoice, type Tried } from './detect/detect.ts';
 export type { StrategyOptions as DetectOptions } from './detect/strategies.ts';

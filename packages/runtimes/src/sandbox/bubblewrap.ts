@@ -1,6 +1,7 @@
 /** A sandbox made by bubblewrap. */
 import { assertNever } from '@sheaf/domain';
 import type { MountStep } from './plan.ts';
+import type { SandboxUser } from './user.ts';
 
 export interface SandboxCall {
   readonly steps: readonly MountStep[];
@@ -8,7 +9,7 @@ export interface SandboxCall {
   /** An empty directory on the host on which the new root may be built; none of the steps' sources is below it. */
   readonly root: string;
   /** As root: who the command runs as. Undefined: whoever we are. */
-  readonly user: { readonly uid: number; readonly gid: number } | undefined;
+  readonly user: SandboxUser | undefined;
   /** What to run once everything is in place. */
   readonly command: readonly string[];
 }
@@ -49,7 +50,7 @@ export function bubblewrapCommand(call: SandboxCall, options: BubblewrapOptions)
 }
 
 /** Changes from root to the run's user, and gives up every capability for good. */
-export function becomeUser(user: { readonly uid: number; readonly gid: number }): string[] {
+export function becomeUser(user: SandboxUser): string[] {
   return [
     '/usr/bin/setpriv',
     '--reuid',

@@ -10,26 +10,29 @@ export function isAlive(pipe: string): boolean {
     return false;
   }
   try {
-    return readSync(descriptor, Buffer.alloc(64)) > 0;
-  } catch (error) {
-    if (isErrno(error, 'EAGAIN')) {
-      return true;
-    }
-    throw error;
+    return hasWriter(descriptor);
   } finally {
     closeSync(descriptor);
   }
 }
 
 /** Resolves when nobody holds the writing end (any more). Rejects with the signal's reason. */
-export function untilDead(pipe: string, signal: AbortSignal): Promise<void> {
+export async function untilDead(pipe: string, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  const descriptor = openReading(pipe);
+  if (descriptor === undefined) {
+    return;
+  }
+  // The kernel reports the end only to those who were there before it.
+  if (!hasWriter(descriptor)) {
+    closeSync(descriptor);
+    return;
+  }
+  await untilClosed(descriptor, signal);
+}
+
+function untilClosed(descriptor: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
-    signal.throwIfAborted();
-    const descriptor = openReading(pipe);
-    if (descriptor === undefined) {
-      resolve();
-      return;
-    }
     const socket = new Socket({ fd: descriptor, readable: true, writable: false });
     const stop = (): void => void socket.destroy(signal.reason as Error);
     signal.addEventListener('abort', stop, { once: true });
@@ -49,6 +52,18 @@ function openReading(pipe: string): number | undefined {
   } catch (error) {
     if (isErrno(error, 'ENOENT')) {
       return undefined;
+    }
+    throw error;
+  }
+}
+
+/** Nothing is ever written: there is either nothing to read yet, or the end. */
+function hasWriter(descriptor: number): boolean {
+  try {
+    return readSync(descriptor, Buffer.alloc(1)) > 0;
+  } catch (error) {
+    if (isErrno(error, 'EAGAIN')) {
+      return true;
     }
     throw error;
   }

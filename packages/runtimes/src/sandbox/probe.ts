@@ -9,6 +9,7 @@ import { isErrno } from '../files/errno.ts';
 import { kernelDirectories, systemEntries } from './layout.ts';
 import { planMounts, type SandboxFacts } from './plan.ts';
 import { bubblewrapTool, unshareTool, type SandboxTool } from './tools.ts';
+import { isRoot, nobody } from './user.ts';
 
 const run = promisify(execFile);
 
@@ -22,8 +23,7 @@ export async function findBubblewrap(program = 'bwrap'): Promise<ToolAnswer> {
 }
 
 export async function findUnshare(program = 'unshare'): Promise<ToolAnswer> {
-  const asRoot = process.getuid?.() === 0;
-  return probe(program, 'util-linux', (description) => unshareTool(program, description, asRoot));
+  return probe(program, 'util-linux', (description) => unshareTool(program, description, isRoot()));
 }
 
 async function probe(
@@ -81,7 +81,7 @@ async function makeSandbox(tool: SandboxTool, root: string): Promise<void> {
     },
     facts,
   );
-  const user = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : undefined;
+  const user = isRoot() ? nobody : undefined;
   const [program = '', ...parameters] = tool.command({
     steps,
     network: false,

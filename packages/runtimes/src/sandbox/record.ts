@@ -4,10 +4,11 @@
  * - `record.json`: when and as what it was started
  * - `alive`: a named pipe whose writing end the supervisor holds; it ends when the supervisor does, however that comes about
  * - `supervisor`: the supervisor's process number; `info`: the number of the process that is 1 inside
+ * - `stopped`: somebody asked for the end of the run
  * - `exit`: the exit status, once there is one; `log`: what was said outside of the command's own output
  * - `tmp`: the run's /tmp; `root`: where its root directory is put together
  */
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, writeFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { isErrno } from '../files/errno.ts';
@@ -18,6 +19,7 @@ export interface RunPaths {
   readonly alive: string;
   readonly supervisor: string;
   readonly info: string;
+  readonly stopped: string;
   readonly exit: string;
   readonly log: string;
   readonly temporary: string;
@@ -47,6 +49,7 @@ export function runPaths(stateDirectory: string, uuid: string, epoch: number): R
     alive: path('alive'),
     supervisor: path('supervisor'),
     info: path('info'),
+    stopped: path('stopped'),
     exit: path('exit'),
     log: path('log'),
     temporary: path('tmp'),
@@ -84,17 +87,31 @@ export async function listRecords(stateDirectory: string): Promise<{ uuid: strin
 
 /** The status the supervisor wrote, and when; undefined: it wrote none (or was cut off while writing). */
 export async function readExit(paths: RunPaths): Promise<{ code: number; at: number } | undefined> {
-  const text = await readOrUndefined(paths.exit);
-  if (text === undefined || !/^\d+\n$/.test(text)) {
+  const file = await openOrUndefined(paths.exit);
+  if (file === undefined) {
     return undefined;
   }
-  const { mtimeMs } = await stat(paths.exit);
-  return { code: Number.parseInt(text, 10), at: Math.round(mtimeMs) };
+  try {
+    const text = await file.readFile('utf8');
+    const { mtimeMs } = await file.stat();
+    return /^\d+\n$/.test(text) ? { code: Number.parseInt(text, 10), at: Math.round(mtimeMs) } : undefined;
+  } finally {
+    await file.close();
+  }
 }
 
-export async function readOrUndefined(file: string): Promise<string | undefined> {
+export async function readOrUndefined(path: string): Promise<string | undefined> {
+  const file = await openOrUndefined(path);
   try {
-    return await readFile(file, 'utf8');
+    return await file?.readFile('utf8');
+  } finally {
+    await file?.close();
+  }
+}
+
+async function openOrUndefined(path: string): Promise<FileHandle | undefined> {
+  try {
+    return await open(path);
   } catch (error) {
     if (isErrno(error, 'ENOENT')) {
       return undefined;

@@ -1,6 +1,6 @@
 /** Runs in Linux namespaces on the host's own system, for machines without a container engine. No images. */
 import { existsSync, statSync } from 'node:fs';
-import { chmod, readFile, stat } from 'node:fs/promises';
+import { chmod, stat, writeFile } from 'node:fs/promises';
 import {
   createRunGroup,
   groupDirectoriesOf,
@@ -25,11 +25,13 @@ import {
 } from '../port.ts';
 import { hiddenInside, kernelDirectories, nameServerFile, systemEntries } from './layout.ts';
 import { isAlive, untilDead } from './liveness.ts';
+import { makeMountPoints } from './mount-points.ts';
 import { planMounts } from './plan.ts';
 import { killProcesses, processUsage } from './processes.ts';
 import {
   listRecords,
   readExit,
+  readOrUndefined,
   readRecord,
   recordName,
   runPaths,
@@ -38,6 +40,7 @@ import {
 } from './record.ts';
 import { stagedCommand, supervise } from './supervisor.ts';
 import type { SandboxTool } from './tools.ts';
+import { isRoot, nobody, type SandboxUser } from './user.ts';
 
 export const sandboxRuntimeName = 'sandbox';
 
@@ -55,13 +58,7 @@ export interface SandboxRuntimeOptions {
   readonly processLimit?: number | undefined;
 }
 
-export interface SandboxUser {
-  readonly uid: number;
-  readonly gid: number;
-}
-const nobody: SandboxUser = { uid: 65_534, gid: 65_534 };
 const path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-const isRoot = process.getuid?.() === 0;
 
 export class SandboxRuntime implements Runtime {
   readonly name = sandboxRuntimeName;
@@ -121,6 +118,8 @@ export class SandboxRuntime implements Runtime {
       temporary: paths.temporary,
       isFile: (source) => statSync(source).isFile(),
     });
+    const user = await this.#userFor(run.directory);
+    await makeMountPoints(run, user);
     await writeRecord(paths, {
       uuid: run.uuid,
       epoch: run.epoch,
@@ -147,7 +146,7 @@ export class SandboxRuntime implements Runtime {
       steps,
       network: run.network,
       root: paths.root,
-      user: await this.#userFor(run.directory),
+      user,
       command: pinned,
     });
     await supervise({ paths, groups: groups ? groupDirectoriesOf(groups, name) : [], command }, signal);
@@ -158,7 +157,7 @@ export class SandboxRuntime implements Runtime {
    * any capability, may read what only root may read on the host, and the host's system is what the run sees.
    */
   async #userFor(directory: string): Promise<SandboxUser | undefined> {
-    if (!isRoot) {
+    if (!isRoot()) {
       return undefined;
     }
     const { uid, gid } = await stat(directory);
@@ -192,12 +191,15 @@ export class SandboxRuntime implements Runtime {
     const record = await readRecord(paths);
     const exit = await readExit(paths);
     const lost = record === undefined || exit === undefined;
+    // util-linux before 2.39 ends with status 1 when what it started was killed.
+    const killed = exit?.code === 1 && existsSync(paths.stopped);
+    const code = killed ? 137 : exit?.code;
     return {
-      exitCode: exit?.code ?? null,
+      exitCode: code ?? null,
       outOfMemory: (await this.#outOfMemory(handle)) > 0,
       message: lost
         ? 'The sandbox of the run has gone, and nobody noted how the command ended'
-        : shellMessage(exit.code, await readFile(paths.log, 'utf8')),
+        : shellMessage(code ?? null, (await readOrUndefined(paths.log)) ?? ''),
       startedAt: record?.startedAt ?? null,
       finishedAt: exit?.at ?? null,
     };
@@ -211,6 +213,7 @@ export class SandboxRuntime implements Runtime {
   async stop(handle: RunHandle): Promise<void> {
     const paths = this.#paths(handle);
     if (isAlive(paths.alive)) {
+      await writeFile(paths.stopped, '');
       await killProcesses(paths);
       await untilDead(paths.alive, AbortSignal.timeout(30_000));
     }

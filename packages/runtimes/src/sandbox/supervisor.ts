@@ -2,12 +2,11 @@
  * The process that outlives the worker: a few lines of shell that start the sandbox, wait for it, and write down its exit
  * status. Shell, not Node: it costs a millisecond and half a megabyte a run.
  */
-import { spawn } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { spawn, type ChildProcess } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { isErrno } from '../files/errno.ts';
 import { RuntimeError } from '../port.ts';
-import type { RunPaths } from './record.ts';
+import { readOrUndefined, type RunPaths } from './record.ts';
 
 /** Descriptors the scripts agree on. */
 export const descriptors = { started: 3, info: 8, alive: 9 } as const;
@@ -81,17 +80,8 @@ export interface Supervision {
  * @throws RuntimeError the sandbox could not be made; with what the tool said
  */
 export async function supervise(supervision: Supervision, signal: AbortSignal): Promise<void> {
-  const { paths, groups, command } = supervision;
-  const child = spawn(
-    '/bin/sh',
-    ['-c', supervisorScript, 'run', paths.directory, groups.join(' '), ...command],
-    {
-      cwd: '/',
-      detached: true,
-      env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
-      stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
-    },
-  );
+  const { paths } = supervision;
+  const child = startSupervisor(supervision);
   const pipe = child.stdio[descriptors.started] as Readable;
   const abort = (): void => void child.kill('SIGKILL');
   signal.addEventListener('abort', abort, { once: true });
@@ -109,23 +99,35 @@ export async function supervise(supervision: Supervision, signal: AbortSignal): 
   }
 }
 
-function saysSomething(child: ReturnType<typeof spawn>, pipe: Readable): Promise<boolean> {
+function startSupervisor({ paths, groups, command }: Supervision): ChildProcess {
+  const parameters = ['-c', supervisorScript, 'run', paths.directory, groups.join(' '), ...command];
+  try {
+    return spawn('/bin/sh', parameters, {
+      cwd: '/',
+      detached: true,
+      env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
+      stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
+    });
+  } catch (error) {
+    // Linux takes 128 KiB for one word of a command line.
+    throw isErrno(error, 'E2BIG')
+      ? new RuntimeError('The command is too long: put it into a file of a bundle, and run that', {
+          userError: true,
+          cause: error,
+        })
+      : error;
+  }
+}
+
+function saysSomething(child: ChildProcess, pipe: Readable): Promise<boolean> {
   return new Promise((resolve, reject) => {
     pipe.once('data', () => resolve(true));
     pipe.once('close', () => resolve(false));
     pipe.once('error', reject);
-    child.once('error', (error) => {
-      // A command line can be too long for the system: 128 KiB for one parameter.
-      reject(
-        isErrno(error, 'E2BIG')
-          ? new RuntimeError('The command is too long', { userError: true, cause: error })
-          : error,
-      );
-    });
+    child.once('error', reject);
   });
 }
 
 async function lastWords(paths: RunPaths): Promise<string> {
-  const log = await readFile(paths.log, 'utf8').catch(() => '');
-  return log.trim() || 'its supervisor ended at once';
+  return (await readOrUndefined(paths.log))?.trim() || 'its supervisor ended at once';
 }

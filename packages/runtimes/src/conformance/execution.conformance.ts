@@ -1,0 +1,312 @@
+/** What a command meets when it really runs: its shell, its files, its limits, and the walls around it. */
+import { chmod, chown, mkdir, mkdtemp, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { RuntimeError } from '../port.ts';
+import { benchFor, never, type RunBench, type RuntimeHarness } from './bench.conformance.ts';
+
+/** For runtimes that execute commands. */
+export function testExecution(harness: RuntimeHarness): void {
+  const bench = benchFor(harness);
+  describe('the command', () => testCommand(bench));
+  describe('files', () => testFiles(bench));
+  describe('limits', () => testLimits(bench));
+  describe('walls', () => testWalls(bench));
+}
+
+function testCommand(bench: RunBench): void {
+  it('separates output and errors', async () => {
+    const { stdout, stderr } = await bench.run('echo out; echo err >&2');
+
+    expect({ stdout, stderr }).toEqual({ stdout: 'out\n', stderr: 'err\n' });
+  });
+
+  it('may have several lines', async () => {
+    const { stdout, exit } = await bench.run('for i in 1 2; do\n  echo $i\ndone\n\necho end');
+
+    expect(stdout).toBe('1\n2\nend\n');
+    expect(exit.exitCode).toBe(0);
+  });
+
+  it.each([
+    ['a comment', 'echo one # the end', 'one\n'],
+    ['a semicolon', 'echo two;', 'two\n'],
+    ['a here-document', 'cat <<END\nthree\nEND', 'three\n'],
+    ['a subshell', '(echo five)', 'five\n'],
+  ])('may end with %s', async (_, command, expected) => {
+    const { stdout, exit } = await bench.run(command);
+
+    expect(exit).toMatchObject({ exitCode: 0, message: null });
+    expect(stdout).toBe(expected);
+  });
+
+  it('is executed by bash', async () => {
+    const { stdout } = await bench.run('words=(a b c); echo ${#words[@]} ${BASH_VERSION:+bash}');
+
+    expect(stdout).toBe('3 bash\n');
+  });
+
+  it('is told where it is', async () => {
+    const { stdout, specification } = await bench.run('echo $PWD $HOME $CODALAB $LETTER', {
+      environment: { LETTER: 'e with spaces' },
+    });
+
+    const home = `/${specification.uuid}`;
+    expect(stdout).toBe(`${home} ${home} true e with spaces\n`);
+  });
+
+  it('hears of a syntax error in the words of the shell', async () => {
+    const { exit, stdout } = await bench.run('echo before\nif then fi');
+
+    expect(exit.exitCode).toBe(2);
+    expect(exit.message).toMatch(/line 2: syntax error near unexpected token `then'/);
+    expect(stdout).toBe('');
+  });
+
+  it.each([
+    ['itself', 'kill -9 $BASHPID', 137],
+    ['a child', 'bash -c "kill -9 \\$\\$"', 137],
+    ['itself, politely', 'kill -15 $BASHPID', 143],
+  ])('ends with 128 and the number of the signal when it kills %s', async (_, command, expected) => {
+    const { exit } = await bench.run(command);
+
+    expect(exit).toMatchObject({ exitCode: expected, outOfMemory: false, message: null });
+  });
+
+  it('keeps a megabyte of output intact', async () => {
+    const { stdout } = await bench.run('seq 1 150000');
+
+    expect(stdout).toBe(Array.from({ length: 150_000 }, (_, index) => `${index + 1}\n`).join(''));
+  });
+
+  it('may be long', async () => {
+    const words = 'x'.repeat(100_000);
+    const { stdout } = await bench.run(`echo ${words} | wc -c`);
+
+    expect(stdout.trim()).toBe('100001');
+  });
+
+  it('is refused where it is too long for the system', async () => {
+    const specification = await bench.specification(`echo ${'x'.repeat(200_000)}`);
+
+    const start = bench.runtime.start(specification, never);
+
+    await expect(start).rejects.toThrow(RuntimeError);
+    await expect(start).rejects.toMatchObject({ userError: true });
+    expect(await bench.runtime.list()).toEqual([]);
+  });
+
+  it('reads nothing from its standard input', async () => {
+    const { stdout } = await bench.run('cat; echo done');
+
+    expect(stdout).toBe('done\n');
+  });
+}
+
+function testFiles(bench: RunBench): void {
+  it('belong to the owner of the run directory', async () => {
+    const directory = await bench.directory();
+    if (process.getuid?.() === 0) {
+      await chown(directory, 12_345, 23_456);
+    }
+    const { exit } = await bench.run('mkdir -p deep; echo 1 > deep/file', { directory });
+
+    const owner = await stat(directory);
+    const file = await stat(join(directory, 'deep/file'));
+    expect(exit.exitCode).toBe(0);
+    expect([file.uid, file.gid]).toEqual([owner.uid, owner.gid]);
+  });
+
+  it('can be written into a directory that is closed to others', async () => {
+    const directory = await bench.directory();
+    await chmod(directory, 0o700);
+    const { exit } = await bench.run('touch here', { directory });
+
+    expect(exit.exitCode).toBe(0);
+  });
+
+  it('of dependencies are there, at any path, and cannot be changed', async () => {
+    const base = await bench.directory();
+    await chmod(base, 0o755);
+    await mkdir(join(base, 'tree/deep'), { recursive: true });
+    await writeFile(join(base, 'tree/deep/leaf'), 'leaf');
+    await writeFile(join(base, 'single'), 'single');
+    await chmod(join(base, 'single'), 0o777);
+    await chmod(join(base, 'tree'), 0o777);
+    const specification = await bench.specification('');
+    const { uuid, directory } = specification;
+    await symlink(`/${uuid}_dependencies/data`, join(directory, 'data'));
+
+    const { stdout, exit } = await bench.run(
+      'cat data/deep/leaf /foo/bar "/with space/it\'s"; touch data/new || echo refused; echo x >/foo/bar || echo refused',
+      {
+        uuid,
+        directory,
+        mounts: [
+          { source: join(base, 'tree'), target: `/${uuid}_dependencies/data` },
+          { source: join(base, 'single'), target: '/foo/bar' },
+          { source: join(base, 'single'), target: "/with space/it's" },
+        ],
+      },
+    );
+
+    expect(stdout).toBe('leafsinglesinglerefused\nrefused\n');
+    expect(exit.exitCode).toBe(0);
+    expect(await readFile(join(base, 'single'), 'utf8')).toBe('single');
+  });
+
+  it('of dependencies may be mounted inside the run directory', async () => {
+    const base = await bench.directory();
+    await chmod(base, 0o755);
+    await writeFile(join(base, 'leaf'), 'leaf');
+    const specification = await bench.specification('');
+    const { uuid, directory } = specification;
+
+    const { stdout } = await bench.run('cat inside/deep/leaf', {
+      uuid,
+      directory,
+      mounts: [{ source: base, target: `/${uuid}/inside/deep` }],
+    });
+
+    expect(stdout).toBe('leaf');
+  });
+
+  it("in /tmp and /dev/shm are the run's own", async () => {
+    const { stdout, exit } = await bench.run(
+      'touch /tmp/mine /dev/shm/mine && ls /tmp /dev/shm; df -B1 --output=size /dev/shm | tail -1',
+      { sharedMemory: 3 << 20 },
+    );
+
+    expect(exit.exitCode).toBe(0);
+    expect(stdout.split(/\s+/).filter(Boolean)).toEqual([
+      '/dev/shm:',
+      'mine',
+      '/tmp:',
+      'mine',
+      String(3 << 20),
+    ]);
+  });
+}
+
+function testLimits(bench: RunBench): void {
+  it('ends a run that needs more memory than it may have', async () => {
+    const { exit } = await bench.run('tail /dev/zero', { memory: 40 << 20 });
+
+    if (bench.runtime.capabilities.memoryLimit) {
+      expect(exit).toMatchObject({ exitCode: 137, outOfMemory: true });
+    } else {
+      expect(exit.exitCode).not.toBe(0);
+    }
+  });
+
+  it('lets a run have the memory it may have', async () => {
+    const { exit } = await bench.run('head -c 20M /dev/zero | tail | wc -c', { memory: 200 << 20 });
+
+    expect(exit).toMatchObject({ exitCode: 0, outOfMemory: false });
+  });
+
+  it('remembers the most memory a run had', async () => {
+    const specification = await bench.specification(
+      'head -c 50M /dev/zero | tail | wc -c; echo up; sleep 600',
+    );
+    const handle = await bench.start(specification);
+    await bench.untilSays(specification, 'up');
+
+    const sample = await bench.runtime.statistics(handle);
+
+    if (bench.runtime.capabilities.memoryLimit) {
+      expect(sample?.memoryMax).toBeGreaterThan(50 << 20);
+      expect(sample?.memory).toBeLessThan(50 << 20);
+    }
+    expect(sample?.memory).toBeGreaterThan(0);
+  });
+
+  it('counts processor time', async () => {
+    const specification = await bench.specification(
+      'i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; echo up; sleep 600',
+    );
+    const handle = await bench.start(specification);
+    await bench.untilSays(specification, 'up');
+
+    const sample = await bench.runtime.statistics(handle);
+
+    expect((sample?.cpuUser ?? 0) + (sample?.cpuSystem ?? 0)).toBeGreaterThan(0.1);
+  });
+
+  it('pins a run to its processors', async () => {
+    const { stdout } = await bench.run('grep Cpus_allowed_list /proc/self/status', { cpuset: [0] });
+
+    expect(stdout).toMatch(/^Cpus_allowed_list:\s+0\n$/);
+  });
+}
+
+function testWalls(bench: RunBench): void {
+  it('take every privilege from a run', async () => {
+    const { stdout } = await bench.run('grep -E "^(Cap(Prm|Eff|Bnd)|NoNewPrivs)" /proc/self/status');
+
+    expect(
+      stdout
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => line.split(/\s+/)[1]),
+    ).toEqual(['0000000000000000', '0000000000000000', '0000000000000000', '1']);
+  });
+
+  it('leave a run without network no way out, not even to its host', async () => {
+    const server = createServer((socket) => socket.end()).listen(0, '0.0.0.0');
+    await once(server, 'listening');
+    const address = server.address();
+    const port = typeof address === 'object' && address ? address.port : 0;
+    const { stdout } = await bench.run(
+      [
+        'cat /proc/net/route | tail -n +2 | grep -c 00000000 || true',
+        'gateway=$(hostname -I 2>/dev/null | sed "s/[0-9]* *$/1/")',
+        `for host in 127.0.0.1 $gateway; do (timeout 2 bash -c "echo > /dev/tcp/$host/${port}") 2>/dev/null && echo reached $host; done; true`,
+      ].join('\n'),
+    );
+    server.close();
+
+    expect(stdout).not.toContain('reached');
+  });
+
+  it("keep runs from seeing each other's processes and files", async () => {
+    const secret = await bench.specification(
+      'echo secret >/tmp/secret; echo secret >/dev/shm/secret; echo up; sleep 610',
+    );
+    await bench.start(secret);
+    await bench.untilSays(secret, 'up');
+
+    const { stdout } = await bench.run(
+      `ls / /tmp /dev/shm; cat /proc/[0-9]*/cmdline | tr '\\0' ' '; ls -d ${secret.directory} /${secret.uuid} 2>&1`,
+    );
+
+    expect(stdout).not.toContain('secret\n');
+    expect(stdout).not.toContain('sleep 610');
+    expect(stdout).toContain(`${secret.directory}': No such file or directory`);
+    expect(stdout).toContain(`/${secret.uuid}': No such file or directory`);
+  });
+
+  it('keep a run out of what belongs to the host', async () => {
+    const hidden = await mkdtemp(join(tmpdir(), 'sheaf-host-'));
+    bench.directories.push(hidden);
+    await writeFile(join(hidden, 'passwords'), 'secret');
+    await chmod(hidden, 0o755);
+    const { stdout } = await bench.run(
+      `cat ${hidden}/passwords; cat /etc/shadow; ls /root /home /run/docker.sock /var/run/docker.sock; ls ${process.cwd()}; true`,
+    );
+
+    expect(stdout).not.toMatch(/secret|root:|docker.sock|package/);
+  });
+
+  it('are not left by what a run leaves behind', async () => {
+    const specification = await bench.specification('nohup sleep 620 >/dev/null 2>&1 & echo $!; exit 0');
+    const handle = await bench.start(specification);
+    const exit = await bench.runtime.wait(handle, never);
+
+    expect(exit.exitCode).toBe(0);
+    expect(await bench.runtime.recover(handle)).toMatchObject({ state: 'ended' });
+  });
+}

@@ -1,0 +1,126 @@
+/** A runtime for tests: its runs are scripts that happen in this process, with real output files and no isolation at all. */
+import {
+  ImageError,
+  type PreparedImage,
+  type PrepareImageOptions,
+  type RecoveredRun,
+  type RunExit,
+  type RunHandle,
+  type RunSpecification,
+  type RunStatistics,
+  type Runtime,
+  type RuntimeCapabilities,
+} from '../port.ts';
+import type { ScriptedMachine } from './machine.ts';
+
+export class ScriptedRuntime implements Runtime {
+  readonly name = 'scripted';
+  readonly description = 'Scripted runs in this process, for tests.';
+  readonly capabilities: RuntimeCapabilities;
+  readonly #machine: ScriptedMachine;
+
+  constructor(machine: ScriptedMachine, capabilities: Partial<RuntimeCapabilities> = {}) {
+    this.#machine = machine;
+    this.capabilities = {
+      images: true,
+      cpuLimit: true,
+      memoryLimit: true,
+      networkIsolation: true,
+      gpus: false,
+      ...capabilities,
+    };
+  }
+
+  async prepareImage(reference: string, options: PrepareImageOptions): Promise<PreparedImage> {
+    options.signal.throwIfAborted();
+    options.onProgress('Downloading 1m/2m (50% done)');
+    if (this.#machine.images?.includes(reference) === false) {
+      throw new ImageError(`Can't download image ${reference}: there is no such image`, { transient: false });
+    }
+    return { id: reference, digest: `${reference}@sha256:${'0'.repeat(64)}`, size: 2 << 20 };
+  }
+
+  async removeImage(): Promise<boolean> {
+    return false;
+  }
+
+  async start(specification: RunSpecification, signal: AbortSignal): Promise<RunHandle> {
+    signal.throwIfAborted();
+    const { uuid, epoch } = specification;
+    const handle = handleOf(nameOf({ uuid, epoch }));
+    await this.#machine.start(nameOf(handle), specification);
+    return handle;
+  }
+
+  async recover(handle: RunHandle): Promise<RecoveredRun | undefined> {
+    const run = this.#machine.find(nameOf(handle));
+    if (!run) {
+      return undefined;
+    }
+    return run.exit ? { state: 'ended', exit: run.exit } : { state: 'running' };
+  }
+
+  async list(): Promise<RunHandle[]> {
+    return this.#machine.names.map(handleOf);
+  }
+
+  async wait(handle: RunHandle, signal: AbortSignal): Promise<RunExit> {
+    signal.throwIfAborted();
+    const run = this.#machine.find(nameOf(handle));
+    if (!run) {
+      return vanished;
+    }
+    return Promise.race([run.ended, untilAborted(signal)]);
+  }
+
+  async stop(handle: RunHandle): Promise<void> {
+    const run = this.#machine.find(nameOf(handle));
+    run?.kill.abort();
+    await run?.ended;
+  }
+
+  async destroy(handle: RunHandle): Promise<void> {
+    await this.stop(handle);
+    this.#machine.remove(nameOf(handle));
+  }
+
+  async statistics(handle: RunHandle): Promise<RunStatistics | undefined> {
+    return this.#machine.statistics(nameOf(handle));
+  }
+
+  async address(handle: RunHandle): Promise<string | undefined> {
+    return this.#machine.find(nameOf(handle)) ? '127.0.0.1' : undefined;
+  }
+
+  async close(): Promise<void> {
+    // The runs go on: they belong to the machine.
+  }
+}
+
+const vanished: RunExit = {
+  exitCode: null,
+  outOfMemory: false,
+  message: 'Scripted run not found',
+  startedAt: null,
+  finishedAt: null,
+};
+
+function nameOf({ uuid, epoch }: { readonly uuid: string; readonly epoch: number }): string {
+  return `${uuid}.${epoch}`;
+}
+
+function handleOf(name: string): RunHandle {
+  const dot = name.lastIndexOf('.');
+  return {
+    runtime: 'scripted',
+    uuid: name.slice(0, dot),
+    epoch: Number(name.slice(dot + 1)),
+    data: {},
+  };
+}
+
+function untilAborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+  });
+}
