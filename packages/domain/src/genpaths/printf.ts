@@ -56,16 +56,29 @@ function integer(value: number, precision: number | undefined, radix: number): s
 }
 
 function exponential(value: number, precision: number, letter: string): string {
-  const [mantissa = '', exponent = '+0'] = value.toExponential(precision).split('e');
+  const [mantissa = '', exponent = '+0'] = toExponentialHalfEven(value, precision).split('e');
   const sign = exponent.startsWith('-') ? '-' : '+';
   return `${mantissa}${letter}${sign}${exponent.replace(/^[-+]/, '').padStart(2, '0')}`;
+}
+
+/** Far more than a tie has. */
+const mostDigits = 100;
+
+/** `toExponential` rounds exact ties up, C rounds them to even: such a value ends in 5 one place further right. */
+function toExponentialHalfEven(value: number, precision: number): string {
+  const rounded = value.toExponential(precision);
+  const [digits = '', exponent = ''] = value.toExponential(mostDigits).split('e');
+  const cut = digits.indexOf('.') + 1 + precision;
+  if (!/^50*$/.test(digits.slice(cut))) return rounded;
+  const towardsZero = digits.slice(0, cut).replace(/\.$/, '');
+  return /[02468]$/.test(towardsZero) ? `${towardsZero}e${exponent}` : rounded;
 }
 
 /** The shorter of fixed and exponential form, without zeros at the end. */
 function general(value: number, precision: number, letter: string): string {
   if (value === 0) return '0';
   const significant = Math.max(1, precision);
-  const exponent = Number(value.toExponential(significant - 1).split('e')[1]);
+  const exponent = Number(toExponentialHalfEven(value, significant - 1).split('e')[1]);
   if (exponent < -4 || exponent >= significant) {
     const [mantissa = '', rest = ''] = exponential(value, significant - 1, 'e').split('e');
     return `${withoutZeros(mantissa)}${letter === 'G' ? 'E' : 'e'}${rest}`;

@@ -3,7 +3,8 @@ import { matchGlob, parseGlob, type Glob } from './glob.ts';
 /**
  * Which files of a run's directory are left out of its results (bundles.md §8.3), as GNU tar reads `--exclude`: a pattern
  * may begin at any component, `*` also matches `/`, and what lies below a match is left out with it. The directory itself is
- * never left out, so `.*` drops hidden files and not everything, and `./x` means the top-level `x`.
+ * never left out and no wildcard stands for the `./` tar puts in front, so `.*` drops hidden files and not everything;
+ * `./x` means the top-level `x`.
  *
  * @returns a test for paths relative to the run's directory, without a leading `./` or `/`.
  */

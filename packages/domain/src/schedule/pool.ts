@@ -16,7 +16,7 @@ export interface WorkerView {
   readonly tie: number;
 }
 
-export interface Resources {
+interface Resources {
   cpus: number;
   gpus: number;
   memory: number;
@@ -71,7 +71,7 @@ export function tagMatches(worker: PlanWorker, queue: string): boolean {
   return worker.tag === (/^tag=([^]+)$/.exec(queue)?.[1] ?? queue);
 }
 
-export function has(resources: Resources, request: ResourceRequest): boolean {
+function has(resources: Resources, request: ResourceRequest): boolean {
   return (
     resources.cpus >= request.cpus &&
     resources.gpus >= request.gpus &&

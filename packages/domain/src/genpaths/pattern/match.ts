@@ -19,14 +19,16 @@ export interface StepBudget {
  * The first match at or after a position, by following every alternative at once: the time is at most proportional to the
  * lengths of pattern and text multiplied, however the pattern is nested.
  *
+ * @param options.forbidEmpty passes over an empty match at `start` itself.
  * @returns undefined when there is no match, `'exhausted'` when the budget did not suffice.
  */
 export function findMatch(
   program: readonly Instruction[],
   characters: readonly string[],
   start: number,
-  budget: StepBudget,
+  options: { budget: StepBudget; forbidEmpty: boolean },
 ): MatchBounds | undefined | 'exhausted' {
+  const { budget, forbidEmpty } = options;
   const slots = 2 + 2 * program.reduce((most, instruction) => Math.max(most, groupOf(instruction)), 0);
   const unset: MatchBounds = Array.from({ length: slots }, () => -1);
   let threads: Thread[] = [];
@@ -40,6 +42,7 @@ export function findMatch(
     for (const { at, bounds } of current) {
       const instruction = program[at];
       if (instruction?.kind === 'match') {
+        if (forbidEmpty && position === start) continue;
         found = bounds;
         // What is left has less right to match than this.
         break;

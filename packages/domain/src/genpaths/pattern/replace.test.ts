@@ -33,6 +33,9 @@ describe('replacing', () => {
     ['\\x41\\u0042', '-', 'AB', '-'],
     ['(a*)*b', '-', 'aab', '-'],
     ['😀', '-', 'x😀', 'x-'],
+    // As Python does it: behind an empty match a longer one may begin.
+    ['[^a]*?', '-', 'ba', '---a-'],
+    ['(|a)', '-', 'aa', '-----'],
   ])('%s by %s in %j', (pattern, replacement, text, expected) => {
     expect(replaced(pattern, replacement, text)).toBe(expected);
   });

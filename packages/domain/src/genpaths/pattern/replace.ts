@@ -20,15 +20,16 @@ export function replaceAllMatches(pattern: string, replacement: string, text: st
   const budget: StepBudget = { left: steps };
   let output = '';
   let position = 0;
-  while (position <= characters.length) {
-    const match = findMatch(program.value, characters, position, budget);
+  let afterEmpty = false;
+  for (;;) {
+    // Right after an empty match another one would be found for ever: the next must be longer or begin later.
+    const match = findMatch(program.value, characters, position, { budget, forbidEmpty: afterEmpty });
     if (match === 'exhausted') return failure(`Pattern ${pattern} takes too long`);
     if (match === undefined) break;
     const [start = 0, end = 0] = match;
     output += characters.slice(position, start).join('') + fill(template.value, match, characters);
-    // An empty match lets one character pass, or it would be found for ever.
-    if (start === end) output += characters[end] ?? '';
-    position = start === end ? end + 1 : end;
+    afterEmpty = start === end;
+    position = end;
   }
   return success(output + characters.slice(position).join(''));
 }
