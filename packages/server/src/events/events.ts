@@ -6,6 +6,10 @@ export type ServerEvent =
   | { type: 'bundle.changed'; uuid: string; state: string; version: number }
   | { type: 'bundle.deleted'; uuid: string }
   | { type: 'worker.changed'; userId: string; workerId: string }
+  /** A bundle's contents are not referred to any more: there may be something to sweep. */
+  | { type: 'contents.dropped' }
+  /** These messages went into an answer, for good. */
+  | { type: 'message.taken'; messageIds: readonly number[] }
   | { type: 'message.queued'; userId: string; workerId: string };
 
 export type ServerEventType = ServerEvent['type'];

@@ -1,0 +1,54 @@
+/*
+ * What dependencies stand for: the entry at a path of the parent's contents. Looking one up may read trees, which must not be
+ * done inside a unit of work; contents never change under their digest, so what was found once stays true.
+ */
+import { PathError, resolvePath, type Entry, type TreeSource } from '@sheaf/trees';
+import type { BundleRow } from '../bundles/transition.ts';
+import { storedEntry } from './stored.ts';
+
+const mostKept = 20_000;
+
+type Parent = Pick<BundleRow, 'root_entry' | 'contents_digest'>;
+
+export class DependencyEntries {
+  readonly #trees: TreeSource;
+  readonly #kept = new Map<string, Entry | undefined>();
+
+  constructor(trees: TreeSource) {
+    this.#trees = trees;
+  }
+
+  /** Without reading anything: undefined also where it was never looked up. */
+  known(parent: Parent, path: string): Entry | undefined {
+    if (path === '') return storedEntry(parent);
+    return this.#kept.get(keyOf(parent, path));
+  }
+
+  /** Looks it up, so that it is known from then on. Undefined: there is nothing under the path. */
+  async find(parent: Parent, path: string): Promise<Entry | undefined> {
+    const root = storedEntry(parent);
+    if (root === undefined || path === '') return root;
+    const key = keyOf(parent, path);
+    if (this.#kept.has(key)) return this.#kept.get(key);
+    const entry = await this.#resolve(root, path);
+    this.#kept.set(key, entry);
+    if (this.#kept.size > mostKept) {
+      const oldest = this.#kept.keys().next();
+      if (oldest.done !== true) this.#kept.delete(oldest.value);
+    }
+    return entry;
+  }
+
+  async #resolve(root: Entry, path: string): Promise<Entry | undefined> {
+    try {
+      return (await resolvePath(this.#trees, root, path)).entry;
+    } catch (error) {
+      if (error instanceof PathError) return undefined;
+      throw error;
+    }
+  }
+}
+
+function keyOf(parent: Parent, path: string): string {
+  return `${parent.contents_digest ?? parent.root_entry ?? ''}\n${path}`;
+}

@@ -1,0 +1,171 @@
+/*
+ * Follows a file of a run: its bytes as they are written, until the run is final. While it runs they come from the worker, then from
+ * the store; the position is counted here, so that no byte is lost or comes twice.
+ */
+import { isFinal } from '@sheaf/domain';
+import { SheafError, type ReadArguments } from '@sheaf/wire';
+import type { Readable } from 'node:stream';
+import { createGunzip } from 'node:zlib';
+import { pipeline } from 'node:stream';
+import { requireBundle } from '../bundles/access.ts';
+import { bundleState } from '../bundles/row.ts';
+import { watchBundle } from '../events/waiting.ts';
+import { ask, bytesOf, RunGoneError, WorkerRefusedError, type Holder } from '../workers/questions.ts';
+import { holderOfRun } from './holder.ts';
+import { readLinkedFile } from './linked.ts';
+import { locate, type Located, type LocateContext } from './locate.ts';
+import { z } from 'zod';
+
+/** Workers that cannot push are asked this often, in milliseconds. */
+const pollInterval = 1_000;
+const idleInterval = 30_000;
+const sectionLength = 1024 * 1024;
+
+export interface FollowRequest {
+  readonly uuid: string;
+  readonly path: string;
+  readonly offset: number;
+}
+
+/** @throws SheafError where the bundle is gone, or unreadable meanwhile */
+export async function* follow(
+  context: LocateContext,
+  request: FollowRequest,
+): AsyncGenerator<Buffer, undefined> {
+  const { services, signal } = context;
+  const watch = watchBundle(services.events, services.clock, request.uuid, signal);
+  let position = request.offset;
+  try {
+    for (;;) {
+      signal.throwIfAborted();
+      const bundle = await requireBundle(services.database.queries, context.viewer, request.uuid, 'read');
+      const state = bundleState(bundle);
+      if (state !== 'running') {
+        const stored = await locateStored(context, request);
+        if (stored !== undefined) {
+          yield* readRest(context, stored, position);
+          return undefined;
+        }
+        if (isFinal(state)) return undefined;
+        await watch.changed(idleInterval);
+        continue;
+      }
+      const holder = await holderOfRun(services.database.queries, request.uuid);
+      if (holder !== undefined) {
+        for await (const chunk of fromWorker(context, holder, request.path, position)) {
+          position += chunk.length;
+          yield chunk;
+        }
+      }
+      await watch.changed(pollInterval);
+    }
+  } finally {
+    watch.stop();
+  }
+}
+
+/**
+ * The file in the store, or in a dependency of the run.
+ * @throws SheafError `invalid-request` for what is no file
+ */
+export async function locateStored(
+  context: LocateContext,
+  request: FollowRequest,
+): Promise<Located | undefined> {
+  let located: Located;
+  try {
+    located = await locate(context, request.uuid, request.path, 0);
+  } catch (error) {
+    if (error instanceof SheafError && error.code === 'not-found') return undefined;
+    throw error;
+  }
+  if (located.kind === 'worker') return undefined;
+  if (located.info.type !== 'file') {
+    throw new SheafError(
+      'invalid-request',
+      `${located.info.name} is a ${located.info.type}; only a file is followed.`,
+    );
+  }
+  return located;
+}
+
+async function* readRest(
+  { services }: LocateContext,
+  located: Located,
+  position: number,
+): AsyncGenerator<Buffer> {
+  if (position >= located.info.size) return;
+  if (located.kind === 'linked') yield* readLinkedFile(located.place, { offset: position });
+  if (located.kind === 'stored' && located.entry.kind === 'file') {
+    yield* services.store.read(located.entry.digest, { offset: position });
+  }
+}
+
+/** What the worker has from the position on; ends, without an error, where it has no more or is gone. */
+async function* fromWorker(
+  context: LocateContext,
+  holder: Holder,
+  path: string,
+  position: number,
+): AsyncGenerator<Buffer> {
+  try {
+    if (holder.protocol >= 2)
+      yield* await open(context, holder, path, { type: 'follow_file', offset: position });
+    else yield* sections(context, holder, path, position);
+  } catch (error) {
+    // The file is not there yet, the worker hung up, or it has let go of the run: whoever called looks again.
+    if (context.signal.aborted || !isPassing(error)) throw error;
+    context.services.log.debug({ err: error, run: holder.runUuid }, 'following broke off for now');
+  }
+}
+
+function isPassing(error: unknown): boolean {
+  if (error instanceof RunGoneError || error instanceof WorkerRefusedError) return true;
+  if (error instanceof SheafError) return error.code === 'worker-unreachable';
+  return error instanceof Error && 'code' in error;
+}
+
+const sizeReply = z.object({ target_info: z.object({ type: z.string(), size: z.number() }) });
+
+async function* sections(
+  context: LocateContext,
+  holder: Holder,
+  path: string,
+  start: number,
+): AsyncGenerator<Buffer> {
+  const question = { kind: 'read', path, arguments: { type: 'get_target_info', depth: 0 } } as const;
+  // An original worker never answers a read of a file that does not exist, so it is asked for that first.
+  const answer = await ask(asking(context), holder, question, context.signal);
+  const info = sizeReply.safeParse(answer.kind === 'json' ? answer.value : undefined);
+  if (!info.success || info.data.target_info.type !== 'file') return;
+  const { size } = info.data.target_info;
+  let position = start;
+  while (position < size) {
+    const section = { type: 'read_file_section', offset: position, length: sectionLength } as const;
+    const zipped = await open(context, holder, path, section);
+    let length = 0;
+    for await (const chunk of pipeline(zipped, createGunzip(), () => undefined) as AsyncIterable<Buffer>) {
+      length += chunk.length;
+      yield chunk;
+    }
+    position += length;
+    if (length < sectionLength) return;
+  }
+}
+
+async function open(
+  context: LocateContext,
+  holder: Holder,
+  path: string,
+  request: ReadArguments,
+): Promise<Readable> {
+  const question = { kind: 'read', path, arguments: request } as const;
+  const stream = bytesOf(await ask(asking(context), holder, question, context.signal));
+  if (stream === undefined) throw new SheafError('worker-unreachable', 'The worker sent no data.');
+  context.signal.addEventListener('abort', () => stream.destroy(), { once: true });
+  return stream;
+}
+
+function asking({ services, execution }: LocateContext) {
+  return { services, mailboxes: execution.mailboxes };
+}

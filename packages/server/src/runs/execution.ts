@@ -1,0 +1,74 @@
+/* Everything that makes runs happen, as one thing to start and stop. */
+import { TreeCache } from '@sheaf/trees';
+import { DependencyEntries } from '../contents/dependency-entries.ts';
+import { Sweeper } from '../contents/sweeper.ts';
+import type { Services } from '../services.ts';
+import type { CheckinServices } from '../workers/checkin.ts';
+import { HeldCheckins } from '../workers/held-checkins.ts';
+import { Mailboxes } from '../workers/mailboxes.ts';
+import { RecentDeliveries } from '../workers/recent-deliveries.ts';
+import { WakeUps } from '../workers/wake-ups.ts';
+import { Maintenance } from './maintenance.ts';
+import { Maker } from './make.ts';
+import { requestSettings } from './request-settings.ts';
+import { Scheduler, type SchedulerCounters } from './scheduler.ts';
+import { StagedRuns } from './staged-runs.ts';
+
+export interface Execution {
+  /** Decoded trees, shared by all who read contents. */
+  readonly trees: TreeCache;
+  /** Answers of workers to questions of this process. */
+  readonly mailboxes: Mailboxes;
+  readonly wakeUps: WakeUps;
+  readonly checkins: CheckinServices;
+  readonly sweeper: Sweeper;
+  readonly counters: Readonly<SchedulerCounters>;
+  start(): Promise<void>;
+  /** Answers held check-ins, and returns when nothing more is written. */
+  stop(): Promise<void>;
+}
+
+export interface ExecutionOptions {
+  /** Between 0 and 1; orders equally good workers. */
+  readonly chance?: () => number;
+}
+
+export function createExecution(services: Services, options: ExecutionOptions = {}): Execution {
+  const trees = new TreeCache(services.store);
+  const held = new HeldCheckins(services.events, services.clock.after);
+  const wakeUps = new WakeUps(services.events, services.clock);
+  const maker = new Maker(services, trees);
+  const scheduler = new Scheduler(
+    services,
+    {
+      settings: requestSettings(services.settings),
+      workerTimeout: services.settings.workerTimeout,
+      entries: new DependencyEntries(trees),
+      stagedRuns: new StagedRuns(),
+      chance: options.chance ?? Math.random,
+    },
+    (uuids) => maker.add(uuids),
+  );
+  const maintenance = new Maintenance(services, (worker) => held.isHeld(worker));
+  const sweeper = new Sweeper(services);
+  return {
+    trees,
+    mailboxes: new Mailboxes(services.clock.after),
+    wakeUps,
+    checkins: { services, held, wakeUps, deliveries: new RecentDeliveries() },
+    sweeper,
+    counters: scheduler.counters,
+    start: async () => {
+      await maker.restageInterrupted();
+      scheduler.start();
+      maintenance.start();
+      sweeper.start();
+    },
+    stop: async () => {
+      held.stop();
+      wakeUps.stop();
+      await Promise.all([scheduler.stop(), maintenance.stop(), sweeper.stop()]);
+      await maker.stop();
+    },
+  };
+}

@@ -1,0 +1,62 @@
+/* The end of a run: final state, exact accounts, no assignment; all in the caller's transaction (execution.md §10.3, §31.6). */
+import { finalStateOf, type FinalState } from '@sheaf/domain';
+import { chargeDisk } from '../accounts/quota.ts';
+import { transition, type BundleRow } from '../bundles/transition.ts';
+import { sizeOf, storedEntry } from '../contents/stored.ts';
+import type { UnitOfWork } from '../database/unit-of-work.ts';
+import { dropMessagesOfRun } from '../workers/message-queue.ts';
+import { history } from './history.ts';
+import { epochSeconds, metadataOf, numberOf, textOf } from './metadata.ts';
+
+const words: Readonly<Record<FinalState, string>> = {
+  ready: 'The command succeeded and its results are stored.',
+  failed: 'The run failed',
+  killed: 'The run was stopped',
+};
+
+/**
+ * Makes a `finalizing` run final. What it takes of its owner's quota is what is stored, whatever was measured before.
+ * @returns undefined when it is not finalizing any more.
+ */
+export async function finalizeRun(
+  unit: UnitOfWork,
+  run: BundleRow,
+  now: number,
+): Promise<BundleRow | undefined> {
+  const metadata = metadataOf(run);
+  // An upload that was refused fails the run, also where its worker never came to say so.
+  const failureMessage = textOf(metadata['failure_message']) ?? run.upload_failure ?? undefined;
+  const state = finalStateOf({ failureMessage, exitcode: numberOf(metadata['exitcode']) });
+  const entry = storedEntry(run);
+  const size = entry === undefined ? 0 : sizeOf(entry);
+  const text =
+    state === 'ready' ? words.ready : `${words[state]}: ${failureMessage ?? 'for no known reason'}`;
+  const final = await transition(unit, {
+    uuid: run.uuid,
+    type: 'run',
+    expected: ['finalizing'],
+    next: state,
+    changes: {
+      metadata: {
+        run_status: 'Finished',
+        last_updated: epochSeconds(now),
+        data_size: size,
+        ...(failureMessage === undefined ? {} : { failure_message: failureMessage }),
+      },
+      killRequestedAt: null,
+    },
+    now,
+    event: history(state === 'ready' ? 'finished' : 'failed', text, { state }),
+  });
+  if (final === undefined) return undefined;
+  if (size !== run.data_size && run.owner_id !== null)
+    await chargeDisk(unit, run.owner_id, size - run.data_size);
+  await releaseRun(unit, run.uuid);
+  return final;
+}
+
+/** No worker holds the run any more, and nothing more is to be told about it. */
+export async function releaseRun(unit: UnitOfWork, uuid: string): Promise<void> {
+  await unit.queries.deleteFrom('assignment').where('run_uuid', '=', uuid).execute();
+  await dropMessagesOfRun(unit, uuid);
+}

@@ -1,0 +1,99 @@
+/* Ends a bundle on request: at once where nobody works on it, else by asking the worker (execution.md §8.1). */
+import { assertNever, type BundleState, type BundleType } from '@sheaf/domain';
+import { SheafError } from '@sheaf/wire';
+import { chargeDisk } from '../accounts/quota.ts';
+import { transition, updateBundle, type BundleRow } from '../bundles/transition.ts';
+import type { UnitOfWork } from '../database/unit-of-work.ts';
+import { queueMessage } from '../workers/message-queue.ts';
+import { findAssignment, workerOf } from './assignments.ts';
+import { releaseRun } from './finalize.ts';
+import { history, note } from './history.ts';
+import { metadataOf } from './metadata.ts';
+import { killWaiting } from './restage.ts';
+
+/**
+ * Stores the intent and returns; it neither waits for a worker nor fails because of one.
+ * @throws SheafError `action-refused` on a final bundle
+ */
+export async function killBundle(unit: UnitOfWork, uuid: string, now: number): Promise<BundleRow> {
+  const bundle = await unit.queries
+    .selectFrom('bundle')
+    .selectAll()
+    .where('uuid', '=', uuid)
+    .modifyEnd(unit.dialect.rowLock)
+    .executeTakeFirst();
+  if (bundle === undefined) throw new SheafError('not-found', `Bundle ${uuid} not found`);
+  const state = bundle.state as BundleState;
+  switch (state) {
+    case 'ready':
+    case 'failed':
+    case 'killed':
+      throw new SheafError('action-refused', `Cannot kill bundle ${uuid}: it is ${state} already.`);
+    case 'uploading':
+    case 'making':
+      return await killUnfinished(unit, bundle, now);
+    case 'created':
+    case 'staged':
+      return bundle.bundle_type === 'run'
+        ? ((await killWaiting(unit, await noteAction(unit, bundle, 'kill', now), now)) ?? bundle)
+        : await killUnfinished(unit, bundle, now);
+    case 'starting':
+    case 'worker_offline': {
+      await noteAction(unit, bundle, 'kill', now);
+      const killed = await killWaiting(unit, bundle, now);
+      await releaseRun(unit, uuid);
+      return killed ?? bundle;
+    }
+    case 'preparing':
+    case 'running':
+    case 'finalizing':
+      return await askWorker(unit, bundle, now);
+    default:
+      return assertNever(state);
+  }
+}
+
+/** Adds to the run's list of what was asked of it. */
+export async function noteAction(
+  unit: UnitOfWork,
+  run: BundleRow,
+  action: string,
+  now: number,
+): Promise<BundleRow> {
+  const before = metadataOf(run)['actions'];
+  const actions = [...(Array.isArray(before) ? before : []), action];
+  return (await updateBundle(unit, run.uuid, { metadata: { actions } }, now)) ?? run;
+}
+
+async function askWorker(unit: UnitOfWork, run: BundleRow, now: number): Promise<BundleRow> {
+  await noteAction(unit, run, 'kill', now);
+  const intended = (await updateBundle(unit, run.uuid, { killRequestedAt: now }, now)) ?? run;
+  await note(unit, run.uuid, now, history('kill-requested', 'Somebody asked for the end of the run.'));
+  const assignment = await findAssignment(unit.queries, run.uuid);
+  if (assignment !== undefined) {
+    await queueMessage(unit, now, {
+      ...workerOf(assignment),
+      runUuid: run.uuid,
+      epoch: assignment.epoch,
+      message: { type: 'kill', uuid: run.uuid },
+    });
+  }
+  return intended;
+}
+
+/** Uploads and makes stop with what they do; nothing of it is kept. */
+async function killUnfinished(unit: UnitOfWork, bundle: BundleRow, now: number): Promise<BundleRow> {
+  const type = bundle.bundle_type as BundleType;
+  const killed = await transition(unit, {
+    uuid: bundle.uuid,
+    type,
+    expected: type === 'make' ? ['uploading', 'created', 'staged', 'making'] : ['uploading'],
+    next: 'killed',
+    changes: { metadata: { data_size: 0 }, rootEntry: null },
+    now,
+    event: history('failed', 'Stopped on request.', { state: 'killed' }),
+  });
+  if (bundle.data_size !== 0 && bundle.owner_id !== null)
+    await chargeDisk(unit, bundle.owner_id, -bundle.data_size);
+  return killed ?? bundle;
+}

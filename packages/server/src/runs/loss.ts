@@ -1,0 +1,113 @@
+/* What becomes of runs whose worker is gone or has forgotten them (execution.md §10.2, §31.3). */
+import { assertNever, judgeLoss, toleratedOmissions, type BundleState } from '@sheaf/domain';
+import { findBundles } from '../bundles/access.ts';
+import { transition, type BundleRow } from '../bundles/transition.ts';
+import type { UnitOfWork } from '../database/unit-of-work.ts';
+import { workerKeyText, type WorkerKey } from '../workers/worker-key.ts';
+import { assignmentsOfWorker, type AssignmentRow } from './assignments.ts';
+import { finalizeRun, releaseRun } from './finalize.ts';
+import { history } from './history.ts';
+import { epochSeconds, metadataOf } from './metadata.ts';
+import { killWaiting, restageRun } from './restage.ts';
+
+/** Removes a worker; its runs go elsewhere, wait for its return, or are finished without it. */
+export async function removeWorker(unit: UnitOfWork, worker: WorkerKey, now: number): Promise<void> {
+  const assignments = await assignmentsOfWorker(unit.queries, worker);
+  for (const run of await findBundles(
+    unit.queries,
+    assignments.map((assignment) => assignment.run_uuid),
+  )) {
+    await loseRun(unit, run, { worker, forgotten: false }, now);
+  }
+  for (const table of ['message', 'assignment', 'worker'] as const) {
+    await unit.queries
+      .deleteFrom(table)
+      .where('user_id', '=', worker.userId)
+      .where('worker_id', '=', worker.workerId)
+      .execute();
+  }
+  unit.announce({ type: 'worker.changed', ...worker });
+}
+
+export async function loseRun(
+  unit: UnitOfWork,
+  run: BundleRow,
+  loss: { worker: WorkerKey; forgotten: boolean },
+  now: number,
+): Promise<void> {
+  const preemptible = metadataOf(run)['on_preemptible_worker'] === true;
+  const { worker, forgotten } = loss;
+  const how = forgotten ? 'does not know the run any more' : 'is gone';
+  const decision = judgeLoss({ state: run.state as BundleState, preemptible, forgotten });
+  switch (decision) {
+    case 'restage': {
+      const kind = preemptible && run.state !== 'starting' ? 'preempted' : 'restaged';
+      const event = history(kind, `The worker ${worker.workerId} ${how}; the run waits for another one.`, {
+        worker: workerKeyText(worker),
+      });
+      await restageRun(unit, run, { event, keepMetadata: kind === 'preempted' }, now);
+      return;
+    }
+    case 'offline':
+      await takeOffline(unit, run, worker, how, now);
+      return;
+    case 'finalize':
+      await finalizeRun(unit, run, now);
+      return;
+    case 'nothing':
+      await releaseRun(unit, run.uuid);
+      return;
+    default:
+      assertNever(decision);
+  }
+}
+
+async function takeOffline(
+  unit: UnitOfWork,
+  run: BundleRow,
+  worker: WorkerKey,
+  how: string,
+  now: number,
+): Promise<void> {
+  const text = `The worker ${worker.workerId} ${how}; the run goes on when it returns with it.`;
+  const offline = await transition(unit, {
+    uuid: run.uuid,
+    type: 'run',
+    expected: ['preparing', 'running'],
+    next: 'worker_offline',
+    changes: { metadata: { last_updated: epochSeconds(now), run_status: text } },
+    now,
+    event: history('offline', text, { worker: workerKeyText(worker) }),
+  });
+  await releaseRun(unit, run.uuid);
+  if (offline !== undefined && offline.kill_requested_at !== null) await killWaiting(unit, offline, now);
+}
+
+/** Counts check-ins that leave out a started run; at the second in a row the run is lost. */
+export async function noticeOmissions(
+  unit: UnitOfWork,
+  worker: WorkerKey,
+  reported: ReadonlySet<string>,
+  now: number,
+): Promise<void> {
+  const held = (await assignmentsOfWorker(unit.queries, worker)).filter(
+    ({ started_at }) => started_at !== null,
+  );
+  const lost: AssignmentRow[] = [];
+  for (const assignment of held) {
+    const omissions = reported.has(assignment.run_uuid) ? 0 : assignment.omissions + 1;
+    if (omissions === assignment.omissions) continue;
+    if (omissions > toleratedOmissions) lost.push(assignment);
+    await unit.queries
+      .updateTable('assignment')
+      .set({ omissions })
+      .where('run_uuid', '=', assignment.run_uuid)
+      .execute();
+  }
+  for (const run of await findBundles(
+    unit.queries,
+    lost.map((assignment) => assignment.run_uuid),
+  )) {
+    await loseRun(unit, run, { worker, forgotten: true }, now);
+  }
+}

@@ -1,0 +1,76 @@
+/* Runs that were given to a worker which then did not start them (execution.md §31.2). */
+import { findBundles } from '../bundles/access.ts';
+import type { UnitOfWork } from '../database/unit-of-work.ts';
+import { workerKeyText, type WorkerKey } from '../workers/worker-key.ts';
+import { assignmentsOfRuns, workerOf, type AssignmentRow } from './assignments.ts';
+import { history } from './history.ts';
+import { restageRun } from './restage.ts';
+
+/** A worker that has a run message asks to start the run within this time, in milliseconds. */
+const startPatience = 10_000;
+/** No run stays `starting` for longer. */
+const longestStart = 300_000;
+
+/**
+ * The worker has had these `run` messages. Original workers ask to start a run before they do anything else, so what they have not
+ * asked for is lost; the others get a moment (`patience`).
+ */
+export async function refusedStarts(
+  unit: UnitOfWork,
+  worker: WorkerKey,
+  had: readonly { runUuid: string; epoch: number | null }[],
+  options: { patience: boolean },
+  now: number,
+): Promise<void> {
+  if (had.length === 0) return;
+  const assignments = await assignmentsOfRuns(
+    unit.queries,
+    had.map(({ runUuid }) => runUuid),
+  );
+  const key = workerKeyText(worker);
+  for (const { runUuid, epoch } of had) {
+    const assignment = assignments.get(runUuid);
+    if (assignment === undefined || assignment.started_at !== null) continue;
+    if (assignment.epoch !== epoch || workerKeyText(workerOf(assignment)) !== key) continue;
+    if (options.patience) await noteReceipt(unit, assignment, now);
+    else await giveBack(unit, [assignment], now);
+  }
+}
+
+async function noteReceipt(unit: UnitOfWork, assignment: AssignmentRow, now: number): Promise<void> {
+  await unit.queries
+    .updateTable('assignment')
+    .set({ reported_at: now })
+    .where('run_uuid', '=', assignment.run_uuid)
+    .execute();
+}
+
+/** Starts that were received and never asked for, and those that take too long. Answers how many went back. */
+export async function restageStuckStarts(unit: UnitOfWork, now: number): Promise<number> {
+  const stuck = await unit.queries
+    .selectFrom('assignment')
+    .selectAll()
+    .where('started_at', 'is', null)
+    .where((where) =>
+      where.or([
+        where('reported_at', '<', now - startPatience),
+        where('assigned_at', '<', now - longestStart),
+      ]),
+    )
+    .execute();
+  await giveBack(unit, stuck, now);
+  return stuck.length;
+}
+
+async function giveBack(unit: UnitOfWork, assignments: readonly AssignmentRow[], now: number): Promise<void> {
+  const byRun = new Map(assignments.map((assignment) => [assignment.run_uuid, assignment]));
+  for (const run of await findBundles(unit.queries, byRun.keys())) {
+    const assignment = byRun.get(run.uuid);
+    if (run.state !== 'starting' || assignment === undefined) continue;
+    const worker = workerOf(assignment);
+    const event = history('restaged', `The worker ${worker.workerId} did not start the run.`, {
+      worker: workerKeyText(worker),
+    });
+    await restageRun(unit, run, { event, keepMetadata: false }, now);
+  }
+}

@@ -1,0 +1,262 @@
+/* Takes over what a worker says about the runs it holds (execution.md §10.4, §14.1, §31.1). */
+import {
+  assertNever,
+  judgeReport,
+  quotaKill,
+  reportedFailure,
+  type BundleState,
+  type ReportAnswer,
+} from '@sheaf/domain';
+import type { RunReport, WorkerMessage } from '@sheaf/wire';
+import { chargeDisk, chargeTime, readQuota } from '../accounts/quota.ts';
+import { rootUserId } from '../accounts/users.ts';
+import { transition, type BundleRow } from '../bundles/transition.ts';
+import { inChunks } from '../database/chunks.ts';
+import type { UnitOfWork } from '../database/unit-of-work.ts';
+import { workerKeyText, type WorkerKey } from '../workers/worker-key.ts';
+import { assignmentsOfRuns, holderOf, lastHolder, type AssignmentRow } from './assignments.ts';
+import { finalizeRun } from './finalize.ts';
+import { history } from './history.ts';
+import { epochSeconds, metadataOf } from './metadata.ts';
+import { commandRuns, reportedChanges } from './report-metadata.ts';
+import { restageRun } from './restage.ts';
+
+/** Attempts that a platform, not the command, has spoilt; after that the run fails (execution.md §31.4). */
+export const mostRestarts = 10;
+
+export interface ReportingWorker extends WorkerKey {
+  readonly preemptible: boolean;
+}
+
+/** Applies the reports, in their order. Answers what follows from them for the worker: kills and finalisations. */
+export async function applyReports(
+  unit: UnitOfWork,
+  worker: ReportingWorker,
+  reports: readonly RunReport[],
+  now: number,
+): Promise<WorkerMessage[]> {
+  if (reports.length === 0) return [];
+  const uuids = reports.map(({ uuid }) => uuid);
+  const rows = await inChunks(uuids, (chunk) =>
+    unit.queries
+      .selectFrom('bundle')
+      .selectAll()
+      .where('uuid', 'in', chunk)
+      .orderBy('id')
+      .modifyEnd(unit.dialect.rowLock)
+      .execute(),
+  );
+  const bundles = new Map(rows.map((row) => [row.uuid, row]));
+  const assignments = await assignmentsOfRuns(unit.queries, uuids);
+  const answers: WorkerMessage[] = [];
+  for (const report of reports) {
+    answers.push(
+      ...(await applyReport(
+        unit,
+        worker,
+        report,
+        bundles.get(report.uuid),
+        assignments.get(report.uuid),
+        now,
+      )),
+    );
+  }
+  return answers;
+}
+
+async function applyReport(
+  unit: UnitOfWork,
+  worker: ReportingWorker,
+  report: RunReport,
+  bundle: BundleRow | undefined,
+  assignment: AssignmentRow | undefined,
+  now: number,
+): Promise<WorkerMessage[]> {
+  const decision = judgeReport({
+    bundle:
+      bundle === undefined
+        ? null
+        : { state: bundle.state as BundleState, killRequested: bundle.kill_requested_at !== null },
+    assignment: assignment === undefined ? null : holderOf(assignment),
+    lastHolder:
+      bundle === undefined || assignment !== undefined ? null : await lastHolder(unit.queries, report.uuid),
+    report: { worker: workerKeyText(worker), state: report.state, epoch: report.epoch ?? null },
+  });
+  switch (decision.action) {
+    case 'ignore':
+      return answerMessages(report.uuid, decision.answer);
+    case 'restage': {
+      const event = history('returned', `The worker ${worker.workerId} gave the run back.`, {
+        worker: workerKeyText(worker),
+      });
+      if (bundle !== undefined)
+        await restageRun(unit, bundle, { event, keepMetadata: worker.preemptible }, now);
+      return [];
+    }
+    case 'apply': {
+      if (bundle === undefined) return [];
+      const applied = await take(unit, worker, report, bundle, assignment, decision, now);
+      if (applied === undefined) return [];
+      if (applied.state === 'finalizing') return await finish(unit, worker, report, applied, now);
+      const overQuota = await quotaKillOf(unit, report, applied);
+      return overQuota === undefined
+        ? answerMessages(report.uuid, decision.answer)
+        : [{ type: 'kill', uuid: report.uuid, kill_message: overQuota }];
+    }
+    default:
+      return assertNever(decision);
+  }
+}
+
+function answerMessages(uuid: string, answer: ReportAnswer): WorkerMessage[] {
+  switch (answer) {
+    case 'nothing':
+      return [];
+    case 'kill':
+    case 'mark_finalized':
+      return [{ type: answer, uuid }];
+    default:
+      return assertNever(answer);
+  }
+}
+
+async function take(
+  unit: UnitOfWork,
+  worker: ReportingWorker,
+  report: RunReport,
+  bundle: BundleRow,
+  assignment: AssignmentRow | undefined,
+  decision: {
+    from: BundleState;
+    state: 'preparing' | 'running' | 'finalizing';
+    cause: 'reported' | 're-attached';
+  },
+  now: number,
+): Promise<BundleRow | undefined> {
+  const changes = reportedChanges(
+    report,
+    {
+      metadata: metadataOf(bundle),
+      dataSize: bundle.data_size,
+      keepSize: bundle.root_entry !== null || bundle.upload_failure !== null,
+    },
+    worker.workerId,
+    epochSeconds(now),
+  );
+  const failure =
+    decision.state === 'finalizing'
+      ? reportedFailure({ failureMessage: report.failure_message, exitcode: report.exitcode })
+      : undefined;
+  const returned = decision.cause === 're-attached';
+  const applied = await transition(unit, {
+    uuid: bundle.uuid,
+    type: 'run',
+    expected: [decision.from],
+    next: decision.state,
+    changes: {
+      metadata: {
+        ...changes.metadata,
+        ...(decision.state === 'finalizing'
+          ? { failure_message: failure ?? null, exitcode: report.exitcode ?? null }
+          : {}),
+      },
+    },
+    now,
+    ...(returned
+      ? {
+          event: history('reattached', `The worker ${worker.workerId} is back with the run.`, {
+            worker: workerKeyText(worker),
+          }),
+        }
+      : {}),
+  });
+  if (applied === undefined) return undefined;
+  const { owner_id: owner } = bundle;
+  // Only workers that serve everybody cost time; space costs wherever it is used.
+  if (owner !== null && worker.userId === rootUserId && changes.moreSeconds > 0) {
+    await chargeTime(unit, owner, changes.moreSeconds);
+  }
+  if (owner !== null && changes.moreBytes !== 0) await chargeDisk(unit, owner, changes.moreBytes);
+  await noteContact(unit, worker, bundle, assignment, now);
+  return applied;
+}
+
+/** Restores the assignment of a run that came back, and notes that the run was heard of. */
+async function noteContact(
+  unit: UnitOfWork,
+  worker: WorkerKey,
+  bundle: BundleRow,
+  assignment: AssignmentRow | undefined,
+  now: number,
+): Promise<void> {
+  if (assignment === undefined) {
+    await unit.queries
+      .insertInto('assignment')
+      .values({
+        run_uuid: bundle.uuid,
+        user_id: worker.userId,
+        worker_id: worker.workerId,
+        epoch: bundle.epoch,
+        assigned_at: now,
+        started_at: now,
+        reported_at: now,
+        omissions: 0,
+      })
+      .execute();
+    return;
+  }
+  await unit.queries
+    .updateTable('assignment')
+    .set({ reported_at: now, started_at: assignment.started_at ?? now, omissions: 0 })
+    .where('run_uuid', '=', bundle.uuid)
+    .execute();
+  if (assignment.started_at !== null) return;
+  // The answer to `start_bundle` was lost on the way: what was to be started is running.
+  await unit.queries
+    .deleteFrom('message')
+    .where('run_uuid', '=', bundle.uuid)
+    .where('type', '=', 'run')
+    .execute();
+}
+
+/** A run whose command has ended: final in the answer to the report that says so (execution.md §11.2). */
+async function finish(
+  unit: UnitOfWork,
+  worker: ReportingWorker,
+  report: RunReport,
+  run: BundleRow,
+  now: number,
+): Promise<WorkerMessage[]> {
+  const spoilt = report.platform_failure === true && run.kill_requested_at === null;
+  if (spoilt && (await restartsOf(unit, run.uuid)) < mostRestarts) {
+    const reason = report.failure_message ?? 'The platform failed.';
+    const event = history('restaged', `The worker ${worker.workerId} could not execute the run: ${reason}`, {
+      worker: workerKeyText(worker),
+    });
+    await restageRun(unit, run, { event, keepMetadata: false }, now);
+  } else {
+    await finalizeRun(unit, run, now);
+  }
+  return [{ type: 'mark_finalized', uuid: run.uuid }];
+}
+
+async function restartsOf(unit: UnitOfWork, uuid: string): Promise<number> {
+  const { count } = await unit.queries
+    .selectFrom('bundle_event')
+    .select((of) => of.fn.countAll<number>().as('count'))
+    .where('bundle_uuid', '=', uuid)
+    .where('kind', '=', 'restaged')
+    .executeTakeFirstOrThrow();
+  return Number(count);
+}
+
+async function quotaKillOf(unit: UnitOfWork, report: RunReport, run: BundleRow): Promise<string | undefined> {
+  if (run.owner_id === null) return undefined;
+  const quota = await readQuota(unit.queries, run.owner_id);
+  if (quota === undefined) return undefined;
+  return quotaKill({
+    quota,
+    commandRunning: commandRuns(report),
+    containerSeconds: report.container_time_total,
+  });
+}

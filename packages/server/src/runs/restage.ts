@@ -1,0 +1,75 @@
+/* A run goes back to the queue (execution.md §10.5). */
+import { keysClearedOnRestage, waitingForWorker, type BundleState } from '@sheaf/domain';
+import { chargeDisk } from '../accounts/quota.ts';
+import { transition, type BundleRow } from '../bundles/transition.ts';
+import type { UnitOfWork } from '../database/unit-of-work.ts';
+import { releaseRun } from './finalize.ts';
+import type { HistoryEvent } from './history.ts';
+import { history } from './history.ts';
+import { epochSeconds } from './metadata.ts';
+
+export interface RestageRequest {
+  readonly event: HistoryEvent;
+  /** Runs of preemptible workers go on elsewhere and keep what is known about them. */
+  readonly keepMetadata: boolean;
+}
+
+const underWay = ['starting', 'preparing', 'running', 'finalizing', 'worker_offline'] satisfies BundleState[];
+
+/**
+ * Gives the bytes that were counted back to the owner and lets the run wait anew; one that somebody wanted dead dies instead.
+ * @returns undefined when the run is in none of the states of a run under way.
+ */
+export async function restageRun(
+  unit: UnitOfWork,
+  run: BundleRow,
+  request: RestageRequest,
+  now: number,
+): Promise<BundleRow | undefined> {
+  const cleared = request.keepMetadata ? [] : keysClearedOnRestage;
+  const staged = await transition(unit, {
+    uuid: run.uuid,
+    type: 'run',
+    expected: underWay,
+    next: 'staged',
+    changes: {
+      metadata: {
+        ...Object.fromEntries(cleared.map((key) => [key, null])),
+        ...(request.keepMetadata ? { last_updated: epochSeconds(now) } : {}),
+        data_size: null,
+        staged_status: waitingForWorker,
+      },
+      rootEntry: null,
+      uploadFailure: null,
+    },
+    now,
+    event: request.event,
+  });
+  if (staged === undefined) return undefined;
+  if (run.data_size !== 0 && run.owner_id !== null) await chargeDisk(unit, run.owner_id, -run.data_size);
+  await releaseRun(unit, run.uuid);
+  if (staged.kill_requested_at === null) return staged;
+  return await killWaiting(unit, staged, now);
+}
+
+/** Ends a run that no worker holds, because somebody asked for it. */
+export async function killWaiting(
+  unit: UnitOfWork,
+  bundle: BundleRow,
+  now: number,
+): Promise<BundleRow | undefined> {
+  return await transition(unit, {
+    uuid: bundle.uuid,
+    type: 'run',
+    expected: ['created', 'staged', 'starting', 'worker_offline'],
+    next: 'killed',
+    changes: {
+      killRequestedAt: null,
+      metadata: { failure_message: 'Kill requested', last_updated: epochSeconds(now) },
+    },
+    now,
+    event: history('failed', 'The run was stopped on request before a worker had to be asked.', {
+      state: 'killed',
+    }),
+  });
+}

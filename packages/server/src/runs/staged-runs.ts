@@ -1,0 +1,172 @@
+/* The runs that wait for a worker, as the plan sees them (execution.md §13). */
+import {
+  dependencyCacheKey,
+  resolveRequest,
+  type Metadata,
+  type PlanDependency,
+  type RequestSettings,
+  type StagedRun,
+} from '@sheaf/domain';
+import type { Selectable } from 'kysely';
+import type { BundleRow } from '../bundles/transition.ts';
+import { inChunks } from '../database/chunks.ts';
+import type { BundleTable } from '../database/schema.ts';
+import type { UnitOfWork } from '../database/unit-of-work.ts';
+import { metadataOf } from './metadata.ts';
+
+/** Restarts of one run from the same worker after which it goes elsewhere for a while (execution.md §31.4). */
+const restartsBeforeAvoiding = 3;
+const avoidedFor = 60 * 60 * 1000;
+
+export interface QuotaLeft {
+  /** Seconds. */
+  time: number;
+  /** Bytes. */
+  disk: number;
+}
+
+export interface WaitingRun {
+  readonly row: Selectable<BundleTable>;
+  readonly metadata: Metadata;
+  readonly dependencies: readonly PlanDependency[];
+}
+
+/** Keeps what was read about waiting runs, so that a pass costs what changed and not what waits. */
+export class StagedRuns {
+  #known = new Map<string, WaitingRun>();
+
+  /** All staged runs in creation order. */
+  async read(unit: UnitOfWork): Promise<WaitingRun[]> {
+    const present = await unit.queries
+      .selectFrom('bundle')
+      .select(['uuid', 'version'])
+      .where('state', '=', 'staged')
+      .where('bundle_type', '=', 'run')
+      .orderBy('id')
+      .execute();
+    const stale = present.filter(({ uuid, version }) => this.#known.get(uuid)?.row.version !== version);
+    const fresh = await readRuns(
+      unit,
+      stale.map(({ uuid }) => uuid),
+    );
+    const known = new Map<string, WaitingRun>();
+    for (const { uuid } of present) {
+      const run = fresh.get(uuid) ?? this.#known.get(uuid);
+      if (run !== undefined) known.set(uuid, run);
+    }
+    this.#known = known;
+    return [...known.values()];
+  }
+}
+
+async function readRuns(unit: UnitOfWork, uuids: readonly string[]): Promise<Map<string, WaitingRun>> {
+  const rows = await inChunks(uuids, (chunk) =>
+    unit.queries.selectFrom('bundle').selectAll().where('uuid', 'in', chunk).execute(),
+  );
+  const dependencies = await readDependencies(unit, uuids);
+  return new Map(
+    rows.map((row) => [
+      row.uuid,
+      { row, metadata: safeMetadata(row), dependencies: dependencies.get(row.uuid) ?? [] },
+    ]),
+  );
+}
+
+async function readDependencies(
+  unit: UnitOfWork,
+  uuids: readonly string[],
+): Promise<Map<string, PlanDependency[]>> {
+  const rows = await inChunks(uuids, (chunk) =>
+    unit.queries
+      .selectFrom('dependency')
+      .leftJoin('bundle as parent', 'parent.uuid', 'dependency.parent_uuid')
+      .select([
+        'dependency.child_uuid',
+        'dependency.parent_uuid',
+        'dependency.parent_path',
+        'parent.data_size',
+      ])
+      .where('dependency.child_uuid', 'in', chunk)
+      .execute(),
+  );
+  const byChild = new Map<string, PlanDependency[]>();
+  for (const row of rows) {
+    const dependency = {
+      key: dependencyCacheKey(row.parent_uuid, row.parent_path),
+      bytes: row.data_size ?? 0,
+    };
+    const known = byChild.get(row.child_uuid);
+    if (known === undefined) byChild.set(row.child_uuid, [dependency]);
+    else known.push(dependency);
+  }
+  return byChild;
+}
+
+/** One broken row must not stop the others: it counts as having no metadata, and then waits or runs with defaults. */
+function safeMetadata(row: BundleRow): Metadata {
+  try {
+    return metadataOf(row);
+  } catch (error) {
+    if (error instanceof Error) return {};
+    throw error;
+  }
+}
+
+/** @param avoided answers of `avoidedWorkers` */
+export function planRun(
+  run: WaitingRun,
+  settings: RequestSettings,
+  left: QuotaLeft,
+  more: { avoid: ReadonlySet<string> | undefined; controllers: ReadonlySet<string> | undefined },
+): StagedRun {
+  return {
+    uuid: run.row.uuid,
+    ownerId: run.row.owner_id ?? '',
+    request: resolveRequest(run.metadata, settings, left),
+    dependencies: run.dependencies,
+    avoid: more.avoid ?? none,
+    controllers: more.controllers ?? none,
+  };
+}
+
+const none: ReadonlySet<string> = new Set();
+
+export interface Restarts {
+  /** How often each run went back because it could not start. */
+  readonly counts: ReadonlyMap<string, number>;
+  /** Keys of workers to avoid, by run. */
+  readonly avoid: ReadonlyMap<string, ReadonlySet<string>>;
+}
+
+/** Only runs that were assigned before can have been restarted. */
+export async function readRestarts(
+  unit: UnitOfWork,
+  runs: readonly WaitingRun[],
+  now: number,
+): Promise<Restarts> {
+  const tried = runs.filter(({ row }) => row.epoch > 0).map(({ row }) => row.uuid);
+  const rows = await inChunks(tried, (chunk) =>
+    unit.queries
+      .selectFrom('bundle_event')
+      .select(['bundle_uuid', 'at', 'details'])
+      .where('bundle_uuid', 'in', chunk)
+      .where('kind', '=', 'restaged')
+      .execute(),
+  );
+  const counts = new Map<string, number>();
+  const byWorker = new Map<string, Map<string, number>>();
+  for (const row of rows) {
+    counts.set(row.bundle_uuid, (counts.get(row.bundle_uuid) ?? 0) + 1);
+    const worker: unknown = (JSON.parse(row.details) as { worker?: unknown }).worker;
+    if (typeof worker !== 'string' || row.at < now - avoidedFor) continue;
+    const workers = byWorker.get(row.bundle_uuid) ?? new Map<string, number>();
+    workers.set(worker, (workers.get(worker) ?? 0) + 1);
+    byWorker.set(row.bundle_uuid, workers);
+  }
+  const avoid = new Map<string, ReadonlySet<string>>();
+  for (const [uuid, workers] of byWorker) {
+    const often = [...workers].filter(([, count]) => count >= restartsBeforeAvoiding).map(([key]) => key);
+    if (often.length > 0) avoid.set(uuid, new Set(often));
+  }
+  return { counts, avoid };
+}

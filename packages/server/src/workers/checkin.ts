@@ -1,0 +1,244 @@
+/*
+ * The check-in of a worker (execution.md §4): who it is and what its runs do is taken over, and the answer is what it is to do,
+ * held back until there is something.
+ */
+import { runReport, SheafError, type CheckinRequest, type RunReport, type WorkerMessage } from '@sheaf/wire';
+import { attempt } from '../database/attempt.ts';
+import type { UnitOfWork } from '../database/unit-of-work.ts';
+import { noticeOmissions } from '../runs/loss.ts';
+import { applyReports } from '../runs/reports.ts';
+import { refusedStarts } from '../runs/refused-start.ts';
+import type { Services } from '../services.ts';
+import { arrangeAnswer } from './answer-order.ts';
+import type { HeldCheckins } from './held-checkins.ts';
+import {
+  acknowledge,
+  acknowledgeDelivered,
+  markDelivered,
+  markUndelivered,
+  queuedMessages,
+  takeForGood,
+} from './message-queue.ts';
+import type { RecentDeliveries } from './recent-deliveries.ts';
+import { findWorker, registerWorker, type WorkerRow } from './register.ts';
+import type { WakeUps } from './wake-ups.ts';
+import { workerKeyText, type WorkerKey } from './worker-key.ts';
+
+export interface CheckinServices {
+  readonly services: Services;
+  readonly held: HeldCheckins;
+  readonly wakeUps: WakeUps;
+  readonly deliveries: RecentDeliveries;
+}
+
+export interface CheckinAnswer {
+  readonly messages: readonly (WorkerMessage | null)[];
+  /** To be called when the answer did not reach the worker. */
+  readonly lost: () => Promise<void>;
+}
+
+/** How long check-ins are held, in milliseconds (execution.md §4.5). */
+const longestHold = 30_000;
+const originalIdleHold = 5_000;
+const originalBusyHold = 1_000;
+/** When the worker was told a moment ago and still says the same, asking it again at once would keep both busy. */
+const repetitionHold = 1_000;
+/** Another machine checked in under the same id within this time: it is alive. */
+const twinWindow = 20_000;
+
+const nothing: CheckinAnswer = { messages: [null], lost: async () => undefined };
+
+interface Contact {
+  readonly worker: WorkerKey;
+  readonly acknowledges: boolean;
+  readonly reported: ReadonlySet<string>;
+  readonly derived: readonly WorkerMessage[];
+}
+
+/** @throws SheafError `conflict` when another machine uses the id. `signal` fires when the worker hangs up. */
+export async function checkIn(
+  context: CheckinServices,
+  worker: WorkerKey,
+  request: CheckinRequest,
+  signal: AbortSignal,
+): Promise<CheckinAnswer> {
+  const { services, held, wakeUps } = context;
+  const now = services.clock.now();
+  wakeUps.checkedIn(worker.workerId);
+  const acknowledges = (request.protocol ?? 1) >= 2;
+  const reports = readReports(request.runs, services, worker);
+  const hold = held.hold(worker, signal);
+  try {
+    const contact: Contact = {
+      worker,
+      acknowledges,
+      reported: new Set(reports.map(({ uuid }) => uuid)),
+      derived: await takeOver(context, worker, request, reports, { now, olderHeld: hold.replaced }),
+    };
+    const repeats =
+      acknowledges &&
+      contact.derived.length > 0 &&
+      context.deliveries.isRepetition(worker, contact.derived, now);
+    const first = await collect(context, contact, { again: true, onlyQueued: repeats });
+    if (first !== undefined) return first;
+    const milliseconds = repeats ? repetitionHold : holdTime(context, worker, request);
+    const end = now + milliseconds;
+    for (let left = milliseconds; left > 0; left = end - services.clock.now()) {
+      const reason = await hold.wait(left);
+      if (reason === 'replaced' || reason === 'closed') return nothing;
+      if (reason === 'timeout') break;
+      const answer = await collect(context, contact, { again: false, onlyQueued: repeats });
+      if (answer !== undefined) return answer;
+    }
+    return repeats
+      ? ((await collect(context, contact, { again: false, onlyQueued: false })) ?? nothing)
+      : nothing;
+  } finally {
+    hold.release();
+  }
+}
+
+/** The reports of a worker between its check-ins; never held (protocol 2). */
+export async function report(
+  context: CheckinServices,
+  worker: WorkerKey,
+  request: { runs: readonly unknown[]; ack: readonly number[] },
+): Promise<CheckinAnswer> {
+  const { services } = context;
+  const now = services.clock.now();
+  const reports = readReports(request.runs, services, worker);
+  const derived = await services.unitOfWork(async (unit) => {
+    const row = await findWorker(unit, worker);
+    if (row === undefined) return undefined;
+    await unit.queries
+      .updateTable('worker')
+      .set({ checkin_at: now })
+      .where('user_id', '=', worker.userId)
+      .where('worker_id', '=', worker.workerId)
+      .execute();
+    await refusedStarts(unit, worker, await acknowledge(unit, worker, request.ack), { patience: true }, now);
+    return await applyIsolated(services, unit, row, reports, now);
+  });
+  // A worker that was declared dead meanwhile has to introduce itself again first.
+  if (derived === undefined) throw new SheafError('conflict', 'The worker is not known: check in first.');
+  const contact: Contact = {
+    worker,
+    acknowledges: true,
+    reported: new Set(reports.map(({ uuid }) => uuid)),
+    derived,
+  };
+  return (
+    (await collect(context, contact, { again: false, onlyQueued: false })) ?? { ...nothing, messages: [] }
+  );
+}
+
+function holdTime(
+  { services, wakeUps }: CheckinServices,
+  worker: WorkerKey,
+  request: CheckinRequest,
+): number {
+  const bound = services.settings.workerTimeout / 2;
+  const asked = request.hold === undefined || request.hold === null ? undefined : request.hold * 1000;
+  if ((request.protocol ?? 1) >= 2) return Math.min(asked ?? longestHold, longestHold, bound);
+  // An original worker cannot advance its runs while it waits here.
+  if (wakeUps.isConnected(worker.workerId)) return 0;
+  return Math.min(request.runs.length > 0 ? originalBusyHold : originalIdleHold, bound);
+}
+
+/** Everything the check-in says, in one transaction. Answers what follows for the worker. */
+async function takeOver(
+  { services }: CheckinServices,
+  worker: WorkerKey,
+  request: CheckinRequest,
+  reports: readonly RunReport[],
+  { now, olderHeld }: { now: number; olderHeld: boolean },
+): Promise<WorkerMessage[]> {
+  const acknowledges = (request.protocol ?? 1) >= 2;
+  const reported = new Set(reports.map(({ uuid }) => uuid));
+  return await services.unitOfWork(async (unit) => {
+    refuseTwin(await findWorker(unit, worker), request, { now, held: olderHeld });
+    const row = await registerWorker(unit, worker, request, now);
+    const had = acknowledges
+      ? await acknowledge(unit, worker, request.ack)
+      : await acknowledgeDelivered(unit, worker);
+    const derived = await applyIsolated(services, unit, row, reports, now);
+    const unmentioned = had.filter(({ runUuid }) => !reported.has(runUuid));
+    await refusedStarts(unit, worker, unmentioned, { patience: acknowledges }, now);
+    await noticeOmissions(unit, worker, reported, now);
+    return derived;
+  });
+}
+
+/** A copied start script gives two machines one identity; the one that came later is told so (execution.md §31.3). */
+function refuseTwin(
+  known: WorkerRow | undefined,
+  request: CheckinRequest,
+  situation: { now: number; held: boolean },
+): void {
+  const host = request.hostname ?? null;
+  if (known === undefined || host === null || known.hostname === null || known.hostname === host) return;
+  if (!situation.held && situation.now - known.checkin_at > twinWindow) return;
+  throw new SheafError(
+    'conflict',
+    `Another worker with the id ${known.worker_id} is running on ${known.hostname}. Start this one with another --id.`,
+  );
+}
+
+/** One odd report never costs the others (execution.md §4.2). */
+async function applyIsolated(
+  services: Services,
+  unit: UnitOfWork,
+  row: WorkerRow,
+  reports: readonly RunReport[],
+  now: number,
+): Promise<WorkerMessage[]> {
+  const worker = { userId: row.user_id, workerId: row.worker_id, preemptible: row.preemptible === 1 };
+  const answers: WorkerMessage[] = [];
+  for (const one of reports) {
+    try {
+      answers.push(...(await attempt(unit, () => applyReports(unit, worker, [one], now))));
+    } catch (error) {
+      services.log.error(
+        { err: error, run: one.uuid, worker: workerKeyText(worker) },
+        'a report could not be applied',
+      );
+    }
+  }
+  return answers;
+}
+
+function readReports(runs: readonly unknown[], services: Services, worker: WorkerKey): RunReport[] {
+  return runs.flatMap((run) => {
+    const parsed = runReport.safeParse(run);
+    if (parsed.success) return [parsed.data];
+    services.log.warn(
+      { worker: workerKeyText(worker), problem: parsed.error.issues[0] },
+      'skipped a run report',
+    );
+    return [];
+  });
+}
+
+/** The answer, or undefined when there is nothing to say. */
+async function collect(
+  { services, deliveries }: CheckinServices,
+  { worker, acknowledges, reported, derived }: Contact,
+  options: { again: boolean; onlyQueued: boolean },
+): Promise<CheckinAnswer | undefined> {
+  const now = services.clock.now();
+  const queued = await queuedMessages(services.database.queries, worker, now);
+  const due = options.again ? queued : queued.filter(({ id }) => !deliveries.isOnItsWay(id, now));
+  const { messages, delivered } = arrangeAnswer({ queued: due, derived, reported, acknowledges });
+  if (messages.length === 0 || (options.onlyQueued && delivered.length === 0)) return undefined;
+  deliveries.note(worker, messages, now);
+  // Workers that acknowledge are told again until they do, so nothing has to be noted for them.
+  const once = delivered.filter(({ type }) => type === 'write').map(({ id }) => id);
+  const ids = acknowledges ? [] : delivered.filter(({ type }) => type !== 'write').map(({ id }) => id);
+  if (ids.length + once.length > 0) {
+    await services.unitOfWork(async (unit) => {
+      await markDelivered(unit, ids, now);
+      await takeForGood(unit, once);
+    });
+  }
+  return { messages, lost: () => services.unitOfWork((unit) => markUndelivered(unit, ids)) };
+}

@@ -1,0 +1,88 @@
+/* Check-ins that wait for a message: at most one for each worker, woken by events (execution.md §4.5). */
+import type { Events } from '../events/events.ts';
+import { workerKeyText, type WorkerKey } from './worker-key.ts';
+
+type WakeReason = 'message' | 'timeout' | 'replaced' | 'closed';
+
+interface Held {
+  /** Something was queued since the holder last looked. */
+  pending: boolean;
+  wake: ((reason: WakeReason) => void) | undefined;
+}
+
+export interface HeldCheckin {
+  /** An older check-in of the worker was open until now. */
+  readonly replaced: boolean;
+  /** Returns when something was queued for the worker since the last call, or the time is over, or nobody listens any more. */
+  wait(milliseconds: number): Promise<WakeReason>;
+  release(): void;
+}
+
+export class HeldCheckins {
+  readonly #held = new Map<string, Held>();
+  readonly #after: (milliseconds: number, callback: () => void) => () => void;
+  readonly #stop: () => void;
+
+  constructor(events: Events, after: (milliseconds: number, callback: () => void) => () => void) {
+    this.#after = after;
+    this.#stop = events.on('message.queued', (event) => this.#wake(workerKeyText(event), 'message'));
+  }
+
+  /** Announces a check-in before it looks for messages. An older one of the same worker gives way. */
+  hold(worker: WorkerKey, signal: AbortSignal): HeldCheckin {
+    const key = workerKeyText(worker);
+    const replaced = this.#held.has(key);
+    this.#wake(key, 'replaced');
+    const held: Held = { pending: false, wake: undefined };
+    this.#held.set(key, held);
+    const closed = () => held.wake?.('closed');
+    signal.addEventListener('abort', closed);
+    return {
+      replaced,
+      wait: (milliseconds) => this.#wait(held, milliseconds, signal),
+      release: () => {
+        signal.removeEventListener('abort', closed);
+        if (this.#held.get(key) === held) this.#held.delete(key);
+      },
+    };
+  }
+
+  isHeld(worker: WorkerKey): boolean {
+    return this.#held.has(workerKeyText(worker));
+  }
+
+  /** How many check-ins are open now. */
+  get count(): number {
+    return this.#held.size;
+  }
+
+  /** Answers all that are held; later ones are not held any more. */
+  stop(): void {
+    this.#stop();
+    for (const held of this.#held.values()) held.wake?.('closed');
+    this.#held.clear();
+  }
+
+  #wake(key: string, reason: WakeReason): void {
+    const held = this.#held.get(key);
+    if (held === undefined) return;
+    if (reason === 'message') held.pending = true;
+    held.wake?.(reason);
+  }
+
+  #wait(held: Held, milliseconds: number, signal: AbortSignal): Promise<WakeReason> {
+    return new Promise((resolve) => {
+      const finish = (reason: WakeReason) => {
+        cancel();
+        held.wake = undefined;
+        held.pending = false;
+        resolve(reason);
+      };
+      const cancel = this.#after(milliseconds, () => finish('timeout'));
+      held.wake = finish;
+      if (signal.aborted) finish('closed');
+      else if (held.pending) finish('message');
+      else if (milliseconds <= 0) finish('timeout');
+    });
+  }
+}

@@ -1,0 +1,146 @@
+/*
+ * What the server wants workers to do, kept in a table until the worker has it (execution.md §31.2). Messages are queued in the
+ * unit of work that caused them, so that a state never promises a message that does not exist.
+ */
+import { workerMessage, type WorkerMessage } from '@sheaf/wire';
+import type { Queries, TransactionQueries } from '../database/database.ts';
+import type { UnitOfWork } from '../database/unit-of-work.ts';
+import type { WorkerKey } from './worker-key.ts';
+
+export interface NewMessage extends WorkerKey {
+  readonly runUuid: string;
+  readonly epoch: number | null;
+  readonly message: WorkerMessage;
+  /** Milliseconds since the epoch; one-shot messages are dropped then. */
+  readonly expiresAt?: number;
+}
+
+export interface QueuedMessage {
+  readonly id: number;
+  readonly runUuid: string;
+  readonly type: WorkerMessage['type'];
+  readonly message: WorkerMessage;
+}
+
+/**
+ * Queues a message and wakes whoever holds a check-in of the worker, once the unit of work is committed.
+ * @returns its id
+ * @throws ZodError on a message that would confuse an original worker for an hour (execution.md §2)
+ */
+export async function queueMessage(unit: UnitOfWork, now: number, request: NewMessage): Promise<number> {
+  const body = workerMessage.parse(request.message);
+  const row = await unit.queries
+    .insertInto('message')
+    .values({
+      user_id: request.userId,
+      worker_id: request.workerId,
+      run_uuid: request.runUuid,
+      epoch: request.epoch,
+      type: body.type,
+      body: unit.dialect.json_(body),
+      created_at: now,
+      delivered_at: null,
+      expires_at: request.expiresAt ?? null,
+    })
+    .returning('id')
+    .executeTakeFirstOrThrow();
+  unit.announce({ type: 'message.queued', userId: request.userId, workerId: request.workerId });
+  return row.id;
+}
+
+/** All messages of a worker that are still worth delivering, oldest first. */
+export async function queuedMessages(
+  queries: Queries | TransactionQueries,
+  worker: WorkerKey,
+  now: number,
+): Promise<QueuedMessage[]> {
+  const rows = await queries
+    .selectFrom('message')
+    .select(['id', 'run_uuid', 'body'])
+    .where('user_id', '=', worker.userId)
+    .where('worker_id', '=', worker.workerId)
+    .where((where) => where.or([where('expires_at', 'is', null), where('expires_at', '>', now)]))
+    .orderBy('id')
+    .execute();
+  return rows.map((row) => {
+    const message = workerMessage.parse(JSON.parse(row.body));
+    return { id: row.id, runUuid: row.run_uuid, type: message.type, message };
+  });
+}
+
+export async function markDelivered(unit: UnitOfWork, ids: readonly number[], now: number): Promise<void> {
+  if (ids.length === 0) return;
+  await unit.queries.updateTable('message').set({ delivered_at: now }).where('id', 'in', ids).execute();
+}
+
+/** Messages that are delivered once at most are gone before they are sent. */
+export async function takeForGood(unit: UnitOfWork, ids: readonly number[]): Promise<void> {
+  if (ids.length === 0) return;
+  await unit.queries.deleteFrom('message').where('id', 'in', ids).execute();
+  unit.announce({ type: 'message.taken', messageIds: ids });
+}
+
+/** An answer did not reach the worker: its messages count as not delivered. */
+export async function markUndelivered(unit: UnitOfWork, ids: readonly number[]): Promise<void> {
+  if (ids.length === 0) return;
+  await unit.queries.updateTable('message').set({ delivered_at: null }).where('id', 'in', ids).execute();
+}
+
+/** The worker has these; answers those of them that were `run` messages. */
+export async function acknowledge(
+  unit: UnitOfWork,
+  worker: WorkerKey,
+  ids: readonly number[],
+): Promise<{ runUuid: string; epoch: number | null }[]> {
+  if (ids.length === 0) return [];
+  const rows = await unit.queries
+    .deleteFrom('message')
+    .where('user_id', '=', worker.userId)
+    .where('worker_id', '=', worker.workerId)
+    .where('id', 'in', ids)
+    .returning(['run_uuid', 'epoch', 'type'])
+    .execute();
+  return rows.filter((row) => row.type === 'run').map((row) => ({ runUuid: row.run_uuid, epoch: row.epoch }));
+}
+
+/**
+ * Original workers finish with one answer before they send the next check-in: what was delivered is thereby acknowledged.
+ */
+export async function acknowledgeDelivered(
+  unit: UnitOfWork,
+  worker: WorkerKey,
+): Promise<{ runUuid: string; epoch: number | null }[]> {
+  const rows = await unit.queries
+    .deleteFrom('message')
+    .where('user_id', '=', worker.userId)
+    .where('worker_id', '=', worker.workerId)
+    .where('delivered_at', 'is not', null)
+    .returning(['run_uuid', 'epoch', 'type'])
+    .execute();
+  return rows.filter((row) => row.type === 'run').map((row) => ({ runUuid: row.run_uuid, epoch: row.epoch }));
+}
+
+/** Drops what is queued about a run; only messages of the given types, where types are named. */
+export async function dropMessagesOfRun(
+  unit: UnitOfWork,
+  runUuid: string,
+  types?: readonly WorkerMessage['type'][],
+): Promise<void> {
+  let query = unit.queries.deleteFrom('message').where('run_uuid', '=', runUuid);
+  if (types !== undefined) query = query.where('type', 'in', types);
+  await query.execute();
+}
+
+/** Drops one message. Answers whether it was still there and had not been delivered. */
+export async function withdrawMessage(unit: UnitOfWork, id: number): Promise<boolean> {
+  const row = await unit.queries
+    .deleteFrom('message')
+    .where('id', '=', id)
+    .returning('delivered_at')
+    .executeTakeFirst();
+  return row !== undefined && row.delivered_at === null;
+}
+
+export async function dropExpiredMessages(unit: UnitOfWork, now: number): Promise<void> {
+  await unit.queries.deleteFrom('message').where('expires_at', '<=', now).execute();
+}

@@ -1,0 +1,115 @@
+/* Asks the worker that holds a run, and waits for its answer (execution.md §5.3, §8.4). */
+import { assertNever } from '@sheaf/domain';
+import { readFailure, SheafError, type ReadArguments, type WorkerMessage } from '@sheaf/wire';
+import type { Readable } from 'node:stream';
+import type { Services } from '../services.ts';
+import type { Mailboxes, WorkerAnswer } from './mailboxes.ts';
+import { queueMessage, withdrawMessage } from './message-queue.ts';
+import type { WorkerKey } from './worker-key.ts';
+
+/** Milliseconds until a question counts as unanswered. */
+export const answerTimeout = 60_000;
+
+/** The worker has let go of the run: look again, its state has usually become final (execution.md §8.4). */
+export class RunGoneError extends Error {
+  override readonly name = 'RunGoneError';
+}
+
+/** The worker answered that it cannot serve the question. `status` is the HTTP status it named. */
+export class WorkerRefusedError extends Error {
+  override readonly name = 'WorkerRefusedError';
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+export interface Holder extends WorkerKey {
+  readonly runUuid: string;
+  readonly epoch: number;
+  readonly protocol: number;
+}
+
+export interface QuestionServices {
+  readonly services: Services;
+  readonly mailboxes: Mailboxes;
+}
+
+type Question =
+  | { kind: 'read'; path: string; arguments: ReadArguments }
+  | { kind: 'netcat'; port: number; message: string };
+
+const goneText = 'Bundle no longer running';
+
+/**
+ * Asks and waits for the first answer.
+ * @throws RunGoneError when the worker no longer holds the run, WorkerRefusedError when it refuses, SheafError
+ * `worker-unreachable` when it does not answer in time or the signal fires.
+ */
+export async function ask(
+  { services, mailboxes }: QuestionServices,
+  holder: Holder,
+  question: Question,
+  signal?: AbortSignal,
+): Promise<WorkerAnswer> {
+  const now = services.clock.now();
+  const { socketId, messageId } = await services.unitOfWork(async (unit) => {
+    const socket = await unit.queries
+      .insertInto('socket')
+      .values({
+        user_id: holder.userId,
+        worker_id: holder.workerId,
+        run_uuid: holder.runUuid,
+        created_at: now,
+      })
+      .returning('id')
+      .executeTakeFirstOrThrow();
+    const id = await queueMessage(unit, now, {
+      ...holder,
+      message: messageOf(holder.runUuid, socket.id, question),
+      expiresAt: now + answerTimeout,
+    });
+    return { socketId: socket.id, messageId: id };
+  });
+  const mailbox = mailboxes.open(socketId);
+  try {
+    const answer = await mailbox.answer(answerTimeout, signal);
+    if (answer === undefined) {
+      throw new SheafError(
+        'worker-unreachable',
+        `Unable to reach worker. ${holder.workerId} did not answer.`,
+      );
+    }
+    if (answer.kind === 'json') refuseFailure(answer.value);
+    return answer;
+  } finally {
+    mailbox.close();
+    await services.unitOfWork((unit) => withdrawMessage(unit, messageId));
+  }
+}
+
+function messageOf(uuid: string, socketId: number, question: Question): WorkerMessage {
+  switch (question.kind) {
+    case 'read':
+      return { type: 'read', uuid, socket_id: socketId, path: question.path, read_args: question.arguments };
+    case 'netcat':
+      return { type: 'netcat', uuid, socket_id: socketId, port: question.port, message: question.message };
+    default:
+      return assertNever(question);
+  }
+}
+
+function refuseFailure(value: unknown): void {
+  const failure = readFailure.safeParse(value);
+  if (!failure.success) return;
+  const { error_code: status, error_message: message } = failure.data;
+  if (message === goneText) throw new RunGoneError(message);
+  throw new WorkerRefusedError(status, message);
+}
+
+/** The bytes of an answer; an empty object stands for none (execution.md §5.4). */
+export function bytesOf(answer: WorkerAnswer): Readable | undefined {
+  return answer.kind === 'data' ? answer.body : undefined;
+}

@@ -1,0 +1,135 @@
+/* The record of a worker, as its last check-in describes it (execution.md §4.3). */
+import type { CheckinRequest } from '@sheaf/wire';
+import { SheafError } from '@sheaf/wire';
+import type { Selectable } from 'kysely';
+import { resolveGroupForWorker } from '../accounts/groups.ts';
+import type { WorkerTable } from '../database/schema.ts';
+import type { UnitOfWork } from '../database/unit-of-work.ts';
+import type { WorkerKey } from './worker-key.ts';
+
+export type WorkerRow = Selectable<WorkerTable>;
+
+const longestTag = 127;
+/** More free disk than this since the last check-in may let a waiting run start. */
+const noticeableDisk = 1024 ** 3;
+
+/**
+ * Inserts or updates the worker; its first check-in gives it a mailbox number. Announces `worker.changed` only when runs that
+ * wait may now find a place, or the worker is new.
+ */
+export async function registerWorker(
+  unit: UnitOfWork,
+  worker: WorkerKey,
+  request: CheckinRequest,
+  now: number,
+): Promise<WorkerRow> {
+  const before = await findWorker(unit, worker);
+  const row: WorkerRow = {
+    ...rowFrom(worker, request, now),
+    group_uuid: await groupOf(unit, worker, request.group_name),
+    dependencies: JSON.stringify(request.dependencies),
+    runtime: JSON.stringify(request.runtime ?? null),
+    socket_id: before?.socket_id ?? (await permanentSocket(unit, worker, now)),
+  };
+  const values = {
+    ...row,
+    dependencies: unit.dialect.json_(request.dependencies),
+    runtime:
+      request.runtime === undefined || request.runtime === null ? null : unit.dialect.json_(request.runtime),
+  };
+  await unit.queries
+    .insertInto('worker')
+    .values(values)
+    .onConflict((conflict) => conflict.columns(['user_id', 'worker_id']).doUpdateSet(values))
+    .execute();
+  if (before === undefined || offersMore(before, row)) unit.announce({ type: 'worker.changed', ...worker });
+  return row;
+}
+
+export async function findWorker(unit: UnitOfWork, worker: WorkerKey): Promise<WorkerRow | undefined> {
+  return await unit.queries
+    .selectFrom('worker')
+    .selectAll()
+    .where('user_id', '=', worker.userId)
+    .where('worker_id', '=', worker.workerId)
+    .executeTakeFirst();
+}
+
+function rowFrom(
+  worker: WorkerKey,
+  request: CheckinRequest,
+  now: number,
+): Omit<WorkerRow, 'group_uuid' | 'socket_id' | 'dependencies' | 'runtime'> {
+  return {
+    user_id: worker.userId,
+    worker_id: worker.workerId,
+    checkin_at: now,
+    tag:
+      request.tag === undefined || request.tag === null || request.tag === ''
+        ? null
+        : request.tag.slice(0, longestTag),
+    cpus: request.cpus,
+    gpus: request.gpus,
+    memory_bytes: Math.round(request.memory_bytes),
+    free_disk_bytes:
+      request.free_disk_bytes === undefined || request.free_disk_bytes === null
+        ? null
+        : Math.round(request.free_disk_bytes),
+    shared_file_system: flag(request.shared_file_system),
+    tag_exclusive: flag(request.tag_exclusive),
+    exit_after_num_runs: Math.round(request.exit_after_num_runs),
+    is_terminating: flag(request.is_terminating),
+    preemptible: flag(request.preemptible),
+    hostname: request.hostname ?? null,
+    protocol: request.protocol ?? 1,
+    slots: request.slots ?? null,
+    version: request.version ?? null,
+  };
+}
+
+function flag(value: boolean): number {
+  return value ? 1 : 0;
+}
+
+/** Only a group of the worker's owner; an unknown name shares with nobody, and so does none (execution.md §4.3). */
+async function groupOf(
+  unit: UnitOfWork,
+  worker: WorkerKey,
+  name: string | null | undefined,
+): Promise<string | null> {
+  if (name === undefined || name === null || name === '') return null;
+  try {
+    return (await resolveGroupForWorker(unit.queries, worker.userId, name)).uuid;
+  } catch (error) {
+    if (error instanceof SheafError) return null;
+    throw error;
+  }
+}
+
+async function permanentSocket(unit: UnitOfWork, worker: WorkerKey, now: number): Promise<number> {
+  const row = await unit.queries
+    .insertInto('socket')
+    .values({ user_id: worker.userId, worker_id: worker.workerId, run_uuid: null, created_at: now })
+    .returning('id')
+    .executeTakeFirstOrThrow();
+  return row.id;
+}
+
+function offersMore(before: WorkerRow, after: WorkerRow): boolean {
+  const plain = [
+    'tag',
+    'group_uuid',
+    'cpus',
+    'gpus',
+    'memory_bytes',
+    'shared_file_system',
+    'tag_exclusive',
+    'is_terminating',
+    'slots',
+    'protocol',
+  ] as const;
+  if (plain.some((key) => before[key] !== after[key])) return true;
+  if (after.exit_after_num_runs > before.exit_after_num_runs) return true;
+  const disk = (row: WorkerRow) => row.free_disk_bytes ?? Number.POSITIVE_INFINITY;
+  return disk(after) > disk(before) + noticeableDisk || (disk(after) > 0 && disk(before) === 0);
+}

@@ -1,0 +1,62 @@
+/* Answers of workers to questions (execution.md §6.2, §6.3). */
+import { SheafError } from '@sheaf/wire';
+import { PassThrough, type Readable } from 'node:stream';
+import { join } from 'node:path';
+import type { Services } from '../services.ts';
+import type { Mailboxes } from './mailboxes.ts';
+import { relay } from './relay.ts';
+import type { WorkerKey } from './worker-key.ts';
+
+/** How long a slow reader may hold up a worker, which gives up after 60 s, in milliseconds. */
+const patience = 20_000;
+
+/** @throws SheafError `permission-denied` for the mailbox of another worker */
+export async function requireSocket(services: Services, worker: WorkerKey, socketId: number): Promise<void> {
+  const row = Number.isSafeInteger(socketId)
+    ? await services.database.queries
+        .selectFrom('socket')
+        .selectAll()
+        .where('id', '=', socketId)
+        .executeTakeFirst()
+    : undefined;
+  if (row === undefined || row.user_id !== worker.userId || row.worker_id !== worker.workerId) {
+    throw new SheafError('permission-denied', 'Not your socket ID!');
+  }
+}
+
+/**
+ * Hands a stream to whoever waits for it. Returns when everything was taken from it, so that the worker can be answered; where
+ * nobody waits, it is read and dropped.
+ * @throws when the reader or the worker goes away meanwhile
+ */
+export async function passData(
+  services: Services,
+  mailboxes: Mailboxes,
+  socketId: number,
+  header: unknown,
+  source: Readable,
+): Promise<void> {
+  const body = new PassThrough();
+  if (!mailboxes.deliver(socketId, { kind: 'data', header, body })) {
+    source.resume();
+    await finished(source);
+    return;
+  }
+  const { taken, passed } = relay(source, body, {
+    patience,
+    after: services.clock.after,
+    spoolPath: () => join(services.settings.home, 'temporary', `reply-${services.ids.secret(24)}`),
+  });
+  passed.catch((error: unknown) =>
+    services.log.debug({ err: error, socketId }, 'a reply did not reach its reader'),
+  );
+  await taken;
+}
+
+function finished(source: Readable): Promise<void> {
+  return new Promise((resolve, reject) => {
+    source.once('end', resolve);
+    source.once('close', resolve);
+    source.once('error', reject);
+  });
+}
