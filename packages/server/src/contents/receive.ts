@@ -1,5 +1,5 @@
 /* Takes contents in: a body, a URL or a repository becomes an entry in the store; nothing is ever held in memory whole. */
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   archiveKindOf,
@@ -15,6 +15,7 @@ import type { Readable } from 'node:stream';
 import type { Services } from '../services.ts';
 import { fetchUrl } from './fetch-url.ts';
 import { cloneRepository } from './git-clone.ts';
+import { temporaryDirectory } from './temporary-directory.ts';
 
 export type UploadSource =
   | { readonly kind: 'body'; readonly filename: string; readonly stream: Readable }
@@ -77,9 +78,7 @@ async function importStream(
 }
 
 async function importRepository(services: Services, url: string, { signal }: ReceiveOptions): Promise<Entry> {
-  const temporary = join(services.settings.home, 'temporary');
-  await mkdir(temporary, { recursive: true, mode: 0o700 });
-  const directory = join(temporary, `clone-${services.ids.secret(24)}`);
+  const directory = join(temporaryDirectory(services.settings), `clone-${services.ids.secret(24)}`);
   try {
     await cloneRepository(url, directory, { allowPrivate: services.settings.fetchPrivateAddresses, signal });
     return await importDirectory(services.store, directory, { takeOver: true, signal });

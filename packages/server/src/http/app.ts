@@ -7,6 +7,8 @@ import { registerAccountRoutes } from '../accounts/routes.ts';
 import { registerBundleRoutes } from '../bundles/routes.ts';
 import type { Services } from '../services.ts';
 import type { Execution } from '../runs/execution.ts';
+import { registerContentsRoutes } from '../contents/routes.ts';
+import { registerRunRoutes } from '../runs/routes.ts';
 import { registerWorkerRoutes } from '../workers/routes.ts';
 import { registerWorksheetRoutes } from '../worksheets/routes.ts';
 import { authenticateRequests } from './authenticate.ts';
@@ -59,6 +61,8 @@ export async function createApp(services: Services, execution: Execution): Promi
   registerAccountRoutes(app, services);
   registerBundleRoutes(app, services);
   registerWorksheetRoutes(app, services);
+  registerContentsRoutes(app, services, execution);
+  registerRunRoutes(app, services, execution);
   registerWorkerRoutes(app, services, execution);
   return app;
 }

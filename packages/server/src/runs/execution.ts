@@ -1,7 +1,9 @@
 /* Everything that makes runs happen, as one thing to start and stop. */
+import { mkdir, rm } from 'node:fs/promises';
 import { TreeCache } from '@sheaf/trees';
 import { DependencyEntries } from '../contents/dependency-entries.ts';
 import { Sweeper } from '../contents/sweeper.ts';
+import { temporaryDirectory } from '../contents/temporary-directory.ts';
 import type { Services } from '../services.ts';
 import type { CheckinServices } from '../workers/checkin.ts';
 import { HeldCheckins } from '../workers/held-checkins.ts';
@@ -34,6 +36,7 @@ export interface ExecutionOptions {
 }
 
 export function createExecution(services: Services, options: ExecutionOptions = {}): Execution {
+  const temporary = temporaryDirectory(services.settings);
   const trees = new TreeCache(services.store);
   const held = new HeldCheckins(services.events, services.clock.after);
   const wakeUps = new WakeUps(services.events, services.clock);
@@ -59,6 +62,9 @@ export function createExecution(services: Services, options: ExecutionOptions = 
     sweeper,
     counters: scheduler.counters,
     start: async () => {
+      // What a crash left there belongs to nobody any more.
+      await rm(temporary, { recursive: true, force: true });
+      await mkdir(temporary, { recursive: true, mode: 0o700 });
       await maker.restageInterrupted();
       scheduler.start();
       maintenance.start();

@@ -2,6 +2,7 @@
 import { SheafError } from '@sheaf/wire';
 import { PassThrough, type Readable } from 'node:stream';
 import { join } from 'node:path';
+import { temporaryDirectory } from '../contents/temporary-directory.ts';
 import type { Services } from '../services.ts';
 import type { Mailboxes } from './mailboxes.ts';
 import { relay } from './relay.ts';
@@ -45,7 +46,7 @@ export async function passData(
   const { taken, passed } = relay(source, body, {
     patience,
     after: services.clock.after,
-    spoolPath: () => join(services.settings.home, 'temporary', `reply-${services.ids.secret(24)}`),
+    spoolPath: () => join(temporaryDirectory(services.settings), `reply-${services.ids.secret(24)}`),
   });
   passed.catch((error: unknown) =>
     services.log.debug({ err: error, socketId }, 'a reply did not reach its reader'),
