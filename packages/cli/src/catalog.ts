@@ -1,97 +1,75 @@
-/** All commands in the order of `cl help`, each loaded only when it is called. */
-import type { Command } from './command.ts';
+/**
+ * All commands in the order of `cl help`. They are loaded together: one file of all of them is read faster than several small
+ * ones. What is large, hashing and archives, is loaded when it is needed (docs/decisions/0602-start-of-the-client.md).
+ */
+import type { CatalogEntry, Command, Group } from './command.ts';
+import { command as aliasCommand } from './commands/alias.ts';
+import { command as catCommand } from './commands/cat.ts';
+import { command as configCommand } from './commands/config.ts';
+import { command as downloadCommand } from './commands/download.ts';
+import { helpCommand } from './commands/help.ts';
+import { command as infoCommand } from './commands/info.ts';
+import { command as killCommand } from './commands/kill.ts';
+import { command as logoutCommand } from './commands/logout.ts';
+import { command as lsCommand } from './commands/ls.ts';
+import { command as newCommand } from './commands/new.ts';
+import { command as printCommand } from './commands/print.ts';
+import { command as rmCommand } from './commands/rm.ts';
+import { command as runCommand } from './commands/run.ts';
+import { command as searchCommand } from './commands/search.ts';
+import { command as statusCommand } from './commands/status.ts';
+import { command as uploadCommand } from './commands/upload.ts';
+import { command as waitCommand } from './commands/wait.ts';
+import { command as workCommand } from './commands/work.ts';
+import { command as workersCommand } from './commands/workers.ts';
+import { command as writeCommand } from './commands/write.ts';
 
-export interface CatalogEntry {
-  readonly name: string;
-  readonly aliases: readonly string[];
-  /** One line for the list. */
-  readonly summary: string;
-  readonly load: () => Promise<{ readonly command: Command }>;
-}
-
-export interface Group {
-  readonly title: string;
-  readonly commands: readonly CatalogEntry[];
-}
-
-function entry(
-  name: string,
-  aliases: readonly string[],
-  summary: string,
-  load: () => Promise<{ readonly command: Command }>,
-): CatalogEntry {
-  return { name, aliases, summary, load };
+function entry(name: string, aliases: readonly string[], summary: string, command: Command): CatalogEntry {
+  return { name, aliases, summary, command };
 }
 
 export const groups: readonly Group[] = [
   {
     title: 'Commands for bundles',
     commands: [
-      entry(
-        'upload',
-        ['up'],
-        'Make a bundle of files, a text or a URL.',
-        () => import('./commands/upload.ts'),
-      ),
-      entry(
-        'run',
-        [],
-        'Run a command on bundles; its results become a bundle.',
-        () => import('./commands/run.ts'),
-      ),
-      entry('rm', [], 'Delete bundles.', () => import('./commands/rm.ts')),
-      entry('search', ['s'], 'Find bundles on the whole server.', () => import('./commands/search.ts')),
-      entry('ls', [], 'List the bundles of a worksheet.', () => import('./commands/ls.ts')),
-      entry('info', ['i'], 'Show what is known about bundles.', () => import('./commands/info.ts')),
-      entry('cat', [], 'Print a file, or list a directory, of a bundle.', () => import('./commands/cat.ts')),
-      entry('wait', [], 'Wait until a bundle is final.', () => import('./commands/wait.ts')),
-      entry(
-        'download',
-        ['down'],
-        'Copy a bundle, or a part of it, to this machine.',
-        () => import('./commands/download.ts'),
-      ),
-      entry('kill', [], 'Stop runs.', () => import('./commands/kill.ts')),
-      entry(
-        'write',
-        [],
-        'Write a text into a file of a running bundle.',
-        () => import('./commands/write.ts'),
-      ),
+      entry('upload', ['up'], 'Make a bundle of files, a text or a URL.', uploadCommand),
+      entry('run', [], 'Run a command on bundles; its results become a bundle.', runCommand),
+      entry('rm', [], 'Delete bundles.', rmCommand),
+      entry('search', ['s'], 'Find bundles on the whole server.', searchCommand),
+      entry('ls', [], 'List the bundles of a worksheet.', lsCommand),
+      entry('info', ['i'], 'Show what is known about bundles.', infoCommand),
+      entry('cat', [], 'Print a file, or list a directory, of a bundle.', catCommand),
+      entry('wait', [], 'Wait until a bundle is final.', waitCommand),
+      entry('download', ['down'], 'Copy a bundle, or a part of it, to this machine.', downloadCommand),
+      entry('kill', [], 'Stop runs.', killCommand),
+      entry('write', [], 'Write a text into a file of a running bundle.', writeCommand),
     ],
   },
   {
     title: 'Commands for worksheets',
     commands: [
-      entry('new', [], 'Make a worksheet.', () => import('./commands/new.ts')),
-      entry('work', ['w'], 'Show or choose the current worksheet.', () => import('./commands/work.ts')),
-      entry('print', ['p'], 'Print a worksheet.', () => import('./commands/print.ts')),
+      entry('new', [], 'Make a worksheet.', newCommand),
+      entry('work', ['w'], 'Show or choose the current worksheet.', workCommand),
+      entry('print', ['p'], 'Print a worksheet.', printCommand),
     ],
   },
   {
     title: 'Commands for managing server',
-    commands: [
-      entry(
-        'workers',
-        [],
-        'List the workers that may take your runs.',
-        () => import('./commands/workers.ts'),
-      ),
-    ],
+    commands: [entry('workers', [], 'List the workers that may take your runs.', workersCommand)],
   },
   {
     title: 'Other commands',
     commands: [
-      entry('help', [], 'Show this list, or the help of one command.', () => import('./commands/help.ts')),
       entry(
-        'status',
-        ['st'],
-        'Show server, user and current worksheet.',
-        () => import('./commands/status.ts'),
+        'help',
+        [],
+        'Show this list, or the help of one command.',
+        helpCommand(() => groups),
       ),
-      entry('alias', [], 'Show or set short names of servers.', () => import('./commands/alias.ts')),
-      entry('config', [], 'Show or set values of the configuration.', () => import('./commands/config.ts')),
-      entry('logout', [], 'Forget who is signed in.', () => import('./commands/logout.ts')),
+      entry('status', ['st'], 'Show server, user and current worksheet.', statusCommand),
+      entry('alias', [], 'Show or set short names of servers.', aliasCommand),
+      entry('config', [], 'Show or set values of the configuration.', configCommand),
+      entry('logout', [], 'Forget who is signed in.', logoutCommand),
     ],
   },
 ];

@@ -13,3 +13,17 @@ export interface Command {
   /** @returns the exit code; nothing for 0. */
   run(given: Arguments, context: Context): Promise<number | void>;
 }
+
+/** A command with its names and its line in the list. */
+export interface CatalogEntry {
+  readonly name: string;
+  readonly aliases: readonly string[];
+  /** One line for the list. */
+  readonly summary: string;
+  readonly command: Command;
+}
+
+export interface Group {
+  readonly title: string;
+  readonly commands: readonly CatalogEntry[];
+}

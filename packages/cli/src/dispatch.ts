@@ -3,8 +3,8 @@ import { foldCommandWords } from '@sheaf/domain';
 import { helpText, usageLine, type Described } from './arguments/help-text.ts';
 import { parseArguments } from './arguments/parse.ts';
 import { SyntaxProblem } from './arguments/syntax-problem.ts';
-import { findCommand, groups, type CatalogEntry } from './catalog.ts';
-import type { Command } from './command.ts';
+import { findCommand, groups } from './catalog.ts';
+import type { CatalogEntry } from './command.ts';
 import { Context, type ContextOptions } from './context.ts';
 import { describeFailure } from './failure.ts';
 import { BrokenPipe } from './output.ts';
@@ -20,22 +20,21 @@ export async function dispatch(words: readonly string[], options: ContextOptions
   }
   if ((name === '-h' || name === '--help') && rest.length === 0) {
     // Scripts know this exit code.
-    options.output.write(overview());
+    options.output.write(overview(groups));
     return 2;
   }
   const entry = findCommand(name);
   if (entry === undefined) return unknownCommand(name, options);
-  const { command } = await entry.load();
-  return runCommand(entry, command, foldCommandWords(rest), options);
+  return runCommand(entry, foldCommandWords(rest), options);
 }
 
 async function runCommand(
   entry: CatalogEntry,
-  command: Command,
   words: readonly string[],
   options: ContextOptions,
 ): Promise<number> {
-  const described: Described = { ...command, name: entry.name, aliases: entry.aliases };
+  const { command, name, aliases } = entry;
+  const described: Described = { ...command, name, aliases };
   const context = new Context(options);
   try {
     const given = parseArguments(words, described);

@@ -9,10 +9,11 @@ const interrupts = listenForInterrupts(() => {
   process.exit(130);
 });
 
-try {
-  const options = { environment: process.env, output: outputTo(1), diagnostics, interrupts };
-  process.exit(await dispatch(process.argv.slice(2), options));
-} catch (error) {
-  if (error instanceof BrokenPipe) process.exit(141);
-  throw error;
-}
+const options = { environment: process.env, output: outputTo(1), diagnostics, interrupts };
+dispatch(process.argv.slice(2), options).then(
+  (exitCode) => process.exit(exitCode),
+  (error: unknown) => {
+    if (error instanceof BrokenPipe) process.exit(141);
+    throw error;
+  },
+);

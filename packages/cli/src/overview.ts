@@ -1,8 +1,8 @@
 /** The text of `cl help` (cli.md §11.1). */
-import { groups } from './catalog.ts';
+import type { Group } from './command.ts';
 import { versionLine } from './version.ts';
 
-export function overview(): string {
+export function overview(groups: readonly Group[]): string {
   const label = ({ name, aliases }: { name: string; aliases: readonly string[] }) =>
     aliases.length === 0 ? name : `${name} (${aliases.join(', ')})`;
   const width = Math.max(...groups.flatMap(({ commands }) => commands.map((one) => label(one).length)));

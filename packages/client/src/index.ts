@@ -8,7 +8,6 @@ export { SignIn, type Credentials, type SignInOptions } from './sign-in.ts';
 export { memoryTokenStore, type SignedIn, type TokenInfo, type TokenStore } from './token-store.ts';
 export {
   isReplayable,
-  textOf,
   type Body,
   type SizedBody,
   type Transport,

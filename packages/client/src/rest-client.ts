@@ -2,7 +2,7 @@
 import type { Authentication } from './authentication.ts';
 import { failureOf } from './failure.ts';
 import { encodeQuery, type Query } from './query.ts';
-import { isReplayable, textOf, type Body, type Transport, type TransportResponse } from './transport.ts';
+import { isReplayable, type Body, type Transport, type TransportResponse } from './transport.ts';
 
 export interface RestClientOptions {
   /** As the user wrote it, e.g. `http://localhost:2900`; the API is below `<address>/rest`. */
@@ -54,7 +54,7 @@ export class RestClient {
       }
     }
     if (response.status >= 400) {
-      const text = await textOf(response);
+      const text = await response.text();
       response.cancel();
       throw failureOf(response.status, response.headers, text);
     }
@@ -63,7 +63,7 @@ export class RestClient {
 
   /** Like {@link stream}, with the whole answer as text. */
   async text(method: string, path: string, options: RequestOptions = {}): Promise<string> {
-    return textOf(await this.stream(method, path, options));
+    return (await this.stream(method, path, options)).text();
   }
 
   /** Like {@link stream}, with the answer parsed as JSON; undefined where the answer is empty. */

@@ -3,7 +3,7 @@ import { SheafError } from '@sheaf/wire';
 import type { Authentication } from './authentication.ts';
 import { failureOf } from './failure.ts';
 import type { SignedIn, TokenInfo, TokenStore } from './token-store.ts';
-import { textOf, type Transport } from './transport.ts';
+import type { Transport } from './transport.ts';
 
 /** Seconds a token must still be good for; far more than a request takes, so that none expires on the way. */
 const margin = 600;
@@ -130,7 +130,7 @@ export class SignIn implements Authentication {
       body,
       idleTimeout: 60_000,
     });
-    const text = await textOf(response);
+    const text = await response.text();
     if (response.status === 401) return undefined;
     if (response.status === 404) {
       throw new SheafError('not-found', `${address} does not answer as a Sheaf or CodaLab server.`, {

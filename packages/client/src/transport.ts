@@ -26,6 +26,8 @@ export interface TransportResponse {
   readonly headers: Readonly<Record<string, string>>;
   /** Content encodings are undone. Iterating throws ConnectionError where the stream breaks off. */
   readonly body: AsyncIterable<Uint8Array>;
+  /** The whole body as UTF-8 text, instead of `body`. @throws ConnectionError where it breaks off. */
+  text(): Promise<string>;
   /** Drops what has not been read. */
   cancel(): void;
 }
@@ -47,12 +49,4 @@ export function isWhole(body: Body): body is string | Uint8Array {
 
 export function isSized(body: Body): body is SizedBody {
   return !isWhole(body) && 'open' in body;
-}
-
-/** Reads a whole body as UTF-8 text. */
-export async function textOf(response: TransportResponse): Promise<string> {
-  const decoder = new TextDecoder();
-  let text = '';
-  for await (const chunk of response.body) text += decoder.decode(chunk, { stream: true });
-  return text + decoder.decode();
 }

@@ -1,5 +1,5 @@
 import { ConnectionError, fetchBundle } from '@sheaf/client';
-import { DirectoryStore } from '@sheaf/trees';
+import type { DirectoryStore } from '@sheaf/trees';
 import { createHash } from 'node:crypto';
 import { existsSync, lstatSync, mkdirSync, rmSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
@@ -7,7 +7,7 @@ import { worksheetFlag } from '../arguments/specification.ts';
 import type { Command } from '../command.ts';
 import type { Context } from '../context.ts';
 import { fetchInto, findDownload } from '../download/fetch-target.ts';
-import { placeContents } from '../download/place-contents.ts';
+import { loadEngine, type Engine } from '../load-engine.ts';
 import { Progress } from '../progress.ts';
 import { bundleText } from '../render/names.ts';
 import { placeOf } from '../targets/place.ts';
@@ -56,10 +56,11 @@ export const command: Command = {
     const parts = partsDirectory(destination, `${target.uuid}/${target.subpath}`);
     const progress = new Progress(context, 'Received ');
     try {
-      await withParts(context, parts, async (store) => {
-        const root = await fetchInto(store, target.client, download, progress);
+      const engine = await loadEngine();
+      await withParts(engine, context, parts, async (store) => {
+        const root = await fetchInto(engine, store, target.client, download, progress);
         if (isThere) rmSync(destination, { recursive: true, force: true });
-        await placeContents(store, root, destination);
+        await engine.placeContents(store, root, destination);
       });
     } finally {
       progress.end();
@@ -70,12 +71,13 @@ export const command: Command = {
 
 /** What has arrived is kept for the next try where the connection broke; in all other cases it goes. */
 async function withParts(
+  engine: Engine,
   context: Context,
   parts: string,
   work: (store: DirectoryStore) => Promise<void>,
 ): Promise<void> {
   mkdirSync(parts, { recursive: true, mode: 0o700 });
-  const store = await DirectoryStore.open(parts);
+  const store = await engine.DirectoryStore.open(parts);
   let keep = false;
   try {
     await work(store);

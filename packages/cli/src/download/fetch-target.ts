@@ -1,7 +1,8 @@
 /** Brings contents into a store beside the destination: resumable, and verified by digest as they arrive. */
 import { readContents, targetInfo, transferPeer, type ResolvedTarget, type RestClient } from '@sheaf/client';
-import { fetchContents, importArchive, importFile, type DirectoryStore, type Entry } from '@sheaf/trees';
+import type { DirectoryStore, Entry } from '@sheaf/trees';
 import { SheafError, type WireEntry } from '@sheaf/wire';
+import type { Engine } from '../load-engine.ts';
 import type { Progress } from '../progress.ts';
 import { resolvedOf } from '../render/contents.ts';
 
@@ -36,20 +37,23 @@ async function storedEntry(client: RestClient, target: ResolvedTarget): Promise<
 
 /** @returns what the store holds then. */
 export async function fetchInto(
+  engine: Engine,
   store: DirectoryStore,
   client: RestClient,
   download: Exclude<Download, { kind: 'link' }>,
   progress: Progress,
 ): Promise<Entry> {
   if (download.kind === 'entry') {
-    await fetchContents(download.entry, transferPeer(client, download.source.uuid), store, {
+    await engine.fetchContents(download.entry, transferPeer(client, download.source.uuid), store, {
       onProgress: ({ bytes, totalBytes }) => progress.at(bytes, totalBytes),
     });
     return download.entry;
   }
   const { body } = await readContents(client, download.source);
   const source = counted(body, progress);
-  return download.isDirectory ? importArchive(store, source, 'tar.gz') : importFile(store, source);
+  return download.isDirectory
+    ? engine.importArchive(store, source, 'tar.gz')
+    : engine.importFile(store, source);
 }
 
 async function* counted(source: AsyncIterable<Uint8Array>, progress: Progress): AsyncGenerator<Uint8Array> {

@@ -1,13 +1,14 @@
 /** Brings local contents into a bundle that waits for them, the fastest way there is for each kind. */
 import { transferPeer, uploadContents, type RestClient } from '@sheaf/client';
 import { archiveExtensionOf } from '@sheaf/domain';
-import { oneRoundTrip, sendContents, type HashedTree } from '@sheaf/trees';
+import type { HashedTree } from '@sheaf/trees';
 import { createReadStream } from 'node:fs';
+import type { Engine } from '../load-engine.ts';
 import type { Progress } from '../progress.ts';
-import { hashSingle } from './hash-sources.ts';
 import type { LocalFile } from './sources.ts';
 
 export interface Delivery {
+  readonly engine: Engine;
   readonly client: RestClient;
   readonly uuid: string;
   readonly progress: Progress;
@@ -17,7 +18,7 @@ export interface Delivery {
 
 /** Only what the server lacks travels. */
 export async function deliverHashed(delivery: Delivery, hashed: HashedTree): Promise<void> {
-  await sendContents(hashed, transferPeer(delivery.client, delivery.uuid), {
+  await delivery.engine.sendContents(hashed, transferPeer(delivery.client, delivery.uuid), {
     onProgress: ({ bytes, totalBytes }) => delivery.progress.at(bytes, totalBytes),
   });
 }
@@ -28,7 +29,7 @@ export async function deliverHashed(delivery: Delivery, hashed: HashedTree): Pro
  */
 export async function deliverFile(delivery: Delivery, file: LocalFile): Promise<void> {
   if (await isWorthHashing(delivery, file)) {
-    await deliverHashed(delivery, await hashSingle(file));
+    await deliverHashed(delivery, await delivery.engine.hashSingle(file));
   } else {
     await deliverStream(
       delivery,
@@ -44,7 +45,7 @@ const chunk = 1024 * 1024;
 
 async function isWorthHashing(delivery: Delivery, file: LocalFile): Promise<boolean> {
   // A stream does not say that a file can be executed.
-  if (file.executable || file.size <= oneRoundTrip) return true;
+  if (file.executable || file.size <= delivery.engine.oneRoundTrip) return true;
   const known = await transferPeer(delivery.client, delivery.uuid).knownSizes([file.size]);
   return known.includes(file.size);
 }

@@ -4,6 +4,7 @@ import { uploadName } from '@sheaf/domain';
 import type { HashedTree } from '@sheaf/trees';
 import type { Arguments } from '../arguments/arguments.ts';
 import type { Context } from '../context.ts';
+import { loadEngine, type Engine } from '../load-engine.ts';
 import { Progress } from '../progress.ts';
 import type { Place } from '../targets/place.ts';
 import {
@@ -15,7 +16,7 @@ import {
   isArchive,
   type Delivery,
 } from './deliver.ts';
-import { hashSeveral, hashTree, type HashOptions } from './hash-sources.ts';
+import type { HashOptions } from './hash-sources.ts';
 import type { NewUpload } from './new-upload.ts';
 import { readSources, type Sources } from './sources.ts';
 
@@ -31,7 +32,8 @@ export async function uploadLocal(
   if (ignoreFile !== undefined) {
     context.note(`Excluding files and directories specified by ${ignoreFile}.`);
   }
-  const hashed = await hash(sources, {
+  const engine = await loadEngine();
+  const hashed = await hash(engine, sources, {
     exclude: given.words('--exclude-patterns') ?? [],
     ignoreFile,
     followLinks,
@@ -46,6 +48,7 @@ export async function uploadLocal(
   context.note(`Uploading ${filenameOf(sources, given)} (${uuid}) to ${place.client.address}`);
   const progress = new Progress(context, 'Sent ');
   const delivery: Delivery = {
+    engine,
     client: place.client,
     uuid,
     progress,
@@ -63,9 +66,9 @@ export async function uploadLocal(
 }
 
 /** Undefined for what is sent without hashing it first. */
-function hash(sources: Sources, options: HashOptions): Promise<HashedTree> | undefined {
-  if (sources.kind === 'directory') return hashTree(sources, options);
-  return sources.kind === 'several' ? hashSeveral(sources.members, options) : undefined;
+function hash(engine: Engine, sources: Sources, options: HashOptions): Promise<HashedTree> | undefined {
+  if (sources.kind === 'directory') return engine.hashTree(sources, options);
+  return sources.kind === 'several' ? engine.hashSeveral(sources.members, options) : undefined;
 }
 
 async function deliver(
