@@ -1,8 +1,10 @@
 import { defineConfig } from 'vitest/config';
+import { LettersFirst } from './tests/support/order.ts';
 
-// `unit`: rules beside the code. `system`: real processes and services; slower, one at a time.
+// `unit`: rules beside the code. `system`: real processes and services; slower, one file at a time.
 export default defineConfig({
   test: {
+    sequence: { sequencer: LettersFirst },
     projects: [
       {
         test: {
@@ -17,6 +19,7 @@ export default defineConfig({
         test: {
           name: 'system',
           include: ['tests/**/*.test.ts'],
+          globalSetup: ['tests/support/built.ts'],
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 300_000,

@@ -14,6 +14,11 @@ if (major < wanted[0] || (major === wanted[0] && minor < wanted[1])) {
   );
   process.exit(1);
 }
-import('./launch.mjs').then(function (launcher) {
-  return launcher.launch();
-});
+import('./launch.mjs')
+  .then(function (launcher) {
+    return launcher.launch();
+  })
+  .catch(function (error) {
+    console.error(error);
+    process.exit(1);
+  });

@@ -1,0 +1,206 @@
+import { request } from 'node:http';
+import { pythonImage, requireDockerEngine, requireRegistry } from '@sheaf/testkit';
+import type { BundleChange } from '@sheaf/wire';
+import { Installation } from '../tests/support/installation.ts';
+import { median, milliseconds, percentile, type Measurement } from './measure.ts';
+
+const rounds = 40;
+
+interface Inspected {
+  State: { StartedAt: string; FinishedAt: string };
+}
+
+/**
+ * From the request that creates a run to the start of its container's process, and from that process's end to `ready`. The floor is
+ * the engine's own create and start of the same image and command, alternating with ours.
+ */
+export const runLatency: Measurement = {
+  name: 'run-latency',
+  async run() {
+    const engine = await requireDockerEngine();
+    const registry = await requireRegistry();
+    const image = await pythonImage(registry);
+    const installation = await Installation.start('docker');
+    try {
+      const client = await connect(installation);
+      await client.execute(image); // the first run resolves the image
+      const ours: number[] = [];
+      const ends: number[] = [];
+      const floor: number[] = [];
+      for (let round = 0; round < rounds; round += 1) {
+        floor.push(await engineStart(engine.socketPath, image));
+        const { toStart, toReady } = await client.execute(image);
+        ours.push(toStart);
+        ends.push(toReady);
+      }
+      const addition = median(ours) - median(floor);
+      const additionP95 = percentile(ours, 95) - percentile(floor, 95);
+      return [
+        {
+          what: `create → container process started (median of ${rounds})`,
+          ours: milliseconds(median(ours)),
+          floor: `engine create + start: ${milliseconds(median(floor))}`,
+          bound: `≤ 60 ms more (measured ${milliseconds(addition)})`,
+          holds: addition <= 60,
+        },
+        {
+          what: 'the same, 95th percentile',
+          ours: milliseconds(percentile(ours, 95)),
+          floor: `engine: ${milliseconds(percentile(floor, 95))}`,
+          bound: `≤ 150 ms more (measured ${milliseconds(additionP95)})`,
+          holds: additionP95 <= 150,
+        },
+        {
+          what: 'container exit → `ready`, 1 kB result (median)',
+          ours: milliseconds(median(ends)),
+          floor: '-',
+          bound: '≤ 100 ms',
+          holds: median(ends) <= 100,
+        },
+      ];
+    } finally {
+      await installation.stop();
+      await registry.stop();
+    }
+  },
+};
+
+async function connect(installation: Installation) {
+  const headers = {
+    authorization: `Bearer ${await installation.token()}`,
+    'content-type': 'application/json',
+  };
+  const { url } = installation;
+
+  async function create(image: string): Promise<string> {
+    const answer = await fetch(`${url}/rest/bundles?detached=1`, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify({
+        data: [
+          {
+            type: 'bundles',
+            attributes: {
+              bundle_type: 'run',
+              command: 'head -c 1000 /dev/zero > result',
+              metadata: runMetadata(image),
+              dependencies: [],
+            },
+          },
+        ],
+      }),
+    });
+    const document = (await answer.json()) as { data: { id: string }[] };
+    return document.data[0]?.id ?? '';
+  }
+
+  async function ready(uuid: string): Promise<number> {
+    for (let after = 0; ;) {
+      const answer = await fetch(`${url}/rest/bundles/${uuid}/changes?after=${after}&timeout=30`, {
+        headers,
+      });
+      const change = (await answer.json()) as { data: BundleChange };
+      if (change.data.state === 'ready') return Date.now();
+      if (change.data.state === 'failed') throw new Error(`${uuid} failed`);
+      after = change.data.version;
+    }
+  }
+
+  return {
+    async execute(image: string) {
+      const createdAt = Date.now();
+      const uuid = await create(image);
+      // The container is removed soon after it ended; its times are asked for while it runs or just after.
+      const times = watchTimes(uuid);
+      const readyAt = await ready(uuid);
+      const { startedAt, finishedAt } = await times;
+      return { toStart: startedAt - createdAt, toReady: readyAt - finishedAt };
+    },
+  };
+}
+
+/** Start and end of a run's process, from the engine's events. */
+async function watchTimes(uuid: string): Promise<{ startedAt: number; finishedAt: number }> {
+  return new Promise((resolve, reject) => {
+    let startedAt = 0;
+    const filters = JSON.stringify({ type: ['container'], label: [`sheaf.run=${uuid}`] });
+    const since = Math.floor(Date.now() / 1000) - 5;
+    const outgoing = request(
+      {
+        socketPath: '/var/run/docker.sock',
+        path: `/events?since=${since}&filters=${encodeURIComponent(filters)}`,
+      },
+      (response) => {
+        let buffered = '';
+        response.setEncoding('utf8').on('data', (text: string) => {
+          buffered += text;
+          const lines = buffered.split('\n');
+          buffered = lines.pop() ?? '';
+          for (const line of lines) {
+            const event = JSON.parse(line) as { Action: string; timeNano: number };
+            if (event.Action === 'start') startedAt = event.timeNano / 1e6;
+            if (event.Action === 'die') {
+              resolve({ startedAt, finishedAt: event.timeNano / 1e6 });
+              outgoing.destroy();
+            }
+          }
+        });
+      },
+    );
+    outgoing.on('error', reject);
+    outgoing.end();
+  });
+}
+
+/** Milliseconds from the create request to the started process, by the engine alone; the container is removed afterwards. */
+async function engineStart(socketPath: string, image: string): Promise<number> {
+  const begin = Date.now();
+  const created = (await engineCall(socketPath, 'POST', '/containers/create', {
+    Image: image,
+    Cmd: ['/bin/bash', '-c', 'true'],
+    HostConfig: { Init: true, Memory: 2 * 1024 ** 3 },
+  })) as { Id: string };
+  await engineCall(socketPath, 'POST', `/containers/${created.Id}/start`);
+  await engineCall(socketPath, 'POST', `/containers/${created.Id}/wait`);
+  const inspected = (await engineCall(socketPath, 'GET', `/containers/${created.Id}/json`)) as Inspected;
+  await engineCall(socketPath, 'DELETE', `/containers/${created.Id}?force=1`);
+  return Date.parse(inspected.State.StartedAt) - begin;
+}
+
+function engineCall(socketPath: string, method: string, path: string, body?: unknown): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const outgoing = request(
+      { socketPath, path: `/v1.41${path}`, method, headers: { 'content-type': 'application/json' } },
+      (response) => {
+        let text = '';
+        response.setEncoding('utf8').on('data', (more: string) => (text += more));
+        response.on('end', () => {
+          if ((response.statusCode ?? 500) >= 400) reject(new Error(`${method} ${path}: ${text}`));
+          else resolve(text === '' ? undefined : JSON.parse(text));
+        });
+      },
+    );
+    outgoing.on('error', reject);
+    outgoing.end(body === undefined ? undefined : JSON.stringify(body));
+  });
+}
+
+function runMetadata(image: string): Record<string, unknown> {
+  return {
+    name: 'latency',
+    description: '',
+    tags: [],
+    allow_failed_dependencies: false,
+    request_docker_image: image,
+    request_time: '',
+    request_memory: '2g',
+    request_disk: '',
+    request_cpus: 1,
+    request_gpus: 0,
+    request_queue: '',
+    request_priority: 0,
+    request_network: true,
+    exclude_patterns: [],
+    store: '',
+  };
+}

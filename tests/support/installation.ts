@@ -1,0 +1,182 @@
+/* A whole installation for a test: server and worker as processes of their own, with all data in a temporary home. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { eventually } from '@sheaf/testkit';
+import type { BundleAttributes, Resource } from '@sheaf/wire';
+import { root, run, type Finished, type RunOptions } from './programs.ts';
+
+export type RuntimeChoice = 'docker' | 'sandbox';
+
+interface Ready {
+  type: 'ready';
+  url?: string;
+  runtime?: string;
+}
+
+export class Installation {
+  readonly home = mkdtempSync(join(tmpdir(), 'sheaf-test-'));
+  readonly runtime: RuntimeChoice;
+  readonly #environment: Record<string, string>;
+  url = '';
+  server: ChildProcess | undefined;
+  worker: ChildProcess | undefined;
+
+  constructor(runtime: RuntimeChoice, environment: Record<string, string> = {}) {
+    this.runtime = runtime;
+    this.#environment = environment;
+  }
+
+  /** Starts server and worker and waits until both say they are ready. */
+  static async start(
+    runtime: RuntimeChoice,
+    environment: Record<string, string> = {},
+  ): Promise<Installation> {
+    const installation = new Installation(runtime, environment);
+    try {
+      await installation.startServer();
+      await installation.startWorker();
+    } catch (error) {
+      await installation.stop();
+      throw error;
+    }
+    return installation;
+  }
+
+  /** The port stays the same when the server is started again, as it does for users. */
+  async startServer(): Promise<void> {
+    const port = this.url === '' ? '0' : new URL(this.url).port;
+    const { child, ready } = await this.#launch('server', ['build/server/process.js'], { SHEAF_PORT: port });
+    this.server = child;
+    this.url = ready.url ?? '';
+  }
+
+  async startWorker(words: readonly string[] = []): Promise<void> {
+    const { child } = await this.#launch('worker', [
+      'build/worker/process.js',
+      '--server',
+      this.url,
+      '--credentials',
+      join(this.home, 'administrator.json'),
+      '--work-dir',
+      join(this.home, 'worker'),
+      '--local-store',
+      join(this.home, 'contents'),
+      '--id',
+      'local',
+      '--runtime',
+      this.runtime,
+      ...words,
+    ]);
+    this.worker = child;
+  }
+
+  /** `bin/cl` with this installation's home; nothing of the developer's own configuration. */
+  cl(words: readonly string[], options: RunOptions = {}): Promise<Finished> {
+    return run(process.execPath, [join(root, 'bin/cl'), ...words], {
+      ...options,
+      env: { SHEAF_HOME: this.home, CODALAB_SESSION: 'test', ...options.env },
+    });
+  }
+
+  /** Standard output of a command that must succeed, without the final newline. */
+  async ok(...words: string[]): Promise<string> {
+    const { code, stdout, stderr } = await this.cl(words);
+    if (code !== 0) throw new Error(`cl ${words.join(' ')} ended with ${code}:\n${stderr}${stdout}`);
+    return stdout.trimEnd();
+  }
+
+  async token(): Promise<string> {
+    const { username, password } = JSON.parse(
+      readFileSync(join(this.home, 'administrator.json'), 'utf8'),
+    ) as {
+      username: string;
+      password: string;
+    };
+    const answer = await fetch(`${this.url}/rest/oauth2/token`, {
+      method: 'POST',
+      headers: {
+        authorization: 'Basic Y29kYWxhYl9jbGlfY2xpZW50Og==',
+        'content-type': 'application/x-www-form-urlencoded',
+      },
+      body: new URLSearchParams({ grant_type: 'password', username, password }).toString(),
+    });
+    const body = (await answer.json()) as { access_token: string };
+    return body.access_token;
+  }
+
+  async bundle(uuid: string): Promise<BundleAttributes> {
+    const answer = await fetch(`${this.url}/rest/bundles/${uuid}`, {
+      headers: { authorization: `Bearer ${await this.token()}`, 'x-requested-with': 'XMLHttpRequest' },
+    });
+    if (!answer.ok) throw new Error(`${answer.status}: ${await answer.text()}`);
+    const document = (await answer.json()) as { data: Resource<BundleAttributes> };
+    return document.data.attributes;
+  }
+
+  /** Waits until the bundle is in one of the states. */
+  inState(uuid: string, ...states: string[]): Promise<BundleAttributes> {
+    return eventually(
+      `${uuid} ${states.join(' or ')}`,
+      async () => {
+        const bundle = await this.bundle(uuid);
+        return states.includes(bundle.state ?? '') ? bundle : undefined;
+      },
+      60_000,
+    );
+  }
+
+  finished(uuid: string): Promise<BundleAttributes> {
+    return this.inState(uuid, 'ready', 'failed', 'killed');
+  }
+
+  log(program: 'server' | 'worker'): string {
+    return readFileSync(join(this.home, `${program}.log`), 'utf8');
+  }
+
+  async stop(): Promise<void> {
+    await end(this.worker, 'SIGTERM');
+    await end(this.server, 'SIGTERM');
+    rmSync(this.home, { recursive: true, force: true });
+  }
+
+  async #launch(
+    name: 'server' | 'worker',
+    words: readonly string[],
+    more: Record<string, string> = {},
+  ): Promise<{ child: ChildProcess; ready: Ready }> {
+    const logFile = join(this.home, `${name}.log`);
+    const log = openSync(logFile, 'a');
+    const child = spawn(process.execPath, words, {
+      cwd: root,
+      env: {
+        PATH: process.env['PATH'],
+        HOME: process.env['HOME'],
+        SHEAF_HOME: this.home,
+        ...this.#environment,
+        ...more,
+      },
+      stdio: ['ignore', log, log, 'ipc'],
+      detached: true,
+    });
+    closeSync(log);
+    const ready = await new Promise<Ready>((resolve, reject) => {
+      child.on('message', (message) => {
+        if ((message as { type?: string }).type === 'ready') resolve(message as Ready);
+      });
+      child.once('exit', () =>
+        reject(new Error(`The ${name} did not start:\n${readFileSync(logFile, 'utf8')}`)),
+      );
+    });
+    return { child, ready };
+  }
+}
+
+/** Ends a process and waits until it is gone. */
+export async function end(child: ChildProcess | undefined, signal: NodeJS.Signals): Promise<void> {
+  if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  const gone = new Promise((resolve) => child.once('exit', resolve));
+  child.kill(signal);
+  await gone;
+}
