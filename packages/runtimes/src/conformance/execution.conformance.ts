@@ -298,7 +298,7 @@ function testWalls(bench: RunBench): void {
       `cat ${hidden}/passwords; cat /etc/shadow; ls /root /home /run/docker.sock /var/run/docker.sock; ls ${process.cwd()}; true`,
     );
 
-    expect(stdout).not.toMatch(/secret|root:|docker.sock|package/);
+    expect(stdout).not.toMatch(/secret|root:[*!x$]|docker.sock|package/);
   });
 
   it('are not left by what a run leaves behind', async () => {

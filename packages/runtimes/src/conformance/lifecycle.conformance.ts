@@ -169,6 +169,7 @@ export function testLifecycle(harness: RuntimeHarness): void {
       const later = await harness.open();
 
       const handle = await later.start(specification, never);
+      bench.handles.push(handle);
 
       expect(await later.wait(handle, never)).toMatchObject({ exitCode: 7 });
       expect(await later.list()).toHaveLength(1);

@@ -4,7 +4,6 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import type { Readable } from 'node:stream';
-import { isErrno } from '../files/errno.ts';
 import { RuntimeError } from '../port.ts';
 import { readOrUndefined, type RunPaths } from './record.ts';
 
@@ -101,22 +100,12 @@ export async function supervise(supervision: Supervision, signal: AbortSignal): 
 
 function startSupervisor({ paths, groups, command }: Supervision): ChildProcess {
   const parameters = ['-c', supervisorScript, 'run', paths.directory, groups.join(' '), ...command];
-  try {
-    return spawn('/bin/sh', parameters, {
-      cwd: '/',
-      detached: true,
-      env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
-      stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
-    });
-  } catch (error) {
-    // Linux takes 128 KiB for one word of a command line.
-    throw isErrno(error, 'E2BIG')
-      ? new RuntimeError('The command is too long: put it into a file of a bundle, and run that', {
-          userError: true,
-          cause: error,
-        })
-      : error;
-  }
+  return spawn('/bin/sh', parameters, {
+    cwd: '/',
+    detached: true,
+    env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
+    stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
+  });
 }
 
 function saysSomething(child: ChildProcess, pipe: Readable): Promise<boolean> {

@@ -1,0 +1,184 @@
+import { chmod, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  bareImages,
+  describeWith,
+  pythonImage,
+  requireDockerEngine,
+  requireRegistry,
+  type BareImages,
+  type Registry,
+} from '@sheaf/testkit';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { benchFor, never, type RuntimeHarness } from '../conformance/bench.conformance.ts';
+import { testExecution } from '../conformance/execution.conformance.ts';
+import { testLifecycle } from '../conformance/lifecycle.conformance.ts';
+import { EngineClient } from '../engine/client.ts';
+import type { PreparedImage } from '../port.ts';
+import { connectDockerRuntime } from './runtime.ts';
+
+const address = { kind: 'socket', path: '/var/run/docker.sock' } as const;
+const worker = `conformance-${process.pid}`;
+const quietly = { signal: never, onProgress: () => undefined };
+
+describeWith('the Docker runtime', [requireDockerEngine, requireRegistry], () => {
+  let registry: Registry;
+  let python: PreparedImage;
+  let bare: BareImages;
+  const harness: RuntimeHarness = {
+    open: () => connectDockerRuntime({ address, worker, networkPrefix: 'sheaf-test' }, never),
+    async image(runtime) {
+      python ??= await runtime.prepareImage(await pythonImage(registry), quietly);
+      return python;
+    },
+  };
+  beforeAll(async () => {
+    registry = await requireRegistry();
+    bare = await bareImages(registry);
+  }, 240_000);
+  afterAll(() => registry.stop());
+
+  testLifecycle(harness);
+  testExecution(harness);
+
+  describe('in containers', () => {
+    const bench = benchFor(harness);
+
+    it('runs in the image, not on the host', async () => {
+      const { stdout } = await bench.run('python3 -c "import json, sys; print(json.dumps(sys.argv))"');
+
+      expect(stdout).toBe('["-c"]\n');
+    });
+
+    it('uses sh where the image has no bash', async () => {
+      const image = await bench.runtime.prepareImage(bare.withoutBash, quietly);
+
+      const first = await bench.run('echo plain $0; exit 3', { image });
+      const second = await bench.run('echo plain $0; exit 3', { image });
+
+      for (const { exit, stdout } of [first, second]) {
+        expect(stdout).toBe('plain /bin/sh\n');
+        expect(exit).toMatchObject({ exitCode: 3, message: null });
+      }
+    });
+
+    it('says so where the image has no shell', async () => {
+      const image = await bench.runtime.prepareImage(bare.withoutShell, quietly);
+
+      const start = bench.runtime.start(await bench.specification('true', { image }), never);
+
+      await expect(start).rejects.toThrow(/The image has no shell/);
+      await expect(start).rejects.toMatchObject({ name: 'RuntimeError', userError: true });
+      expect(await bench.runtime.list()).toEqual([]);
+    });
+
+    it('says so where the run has no image', async () => {
+      const start = bench.runtime.start(await bench.specification('true', { image: null }), never);
+
+      await expect(start).rejects.toMatchObject({ name: 'RuntimeError', userError: true });
+    });
+
+    it('names the container after the run, with the labels of its worker', async () => {
+      const specification = await bench.specification('sleep 600');
+      await bench.start(specification);
+      await bench.start({ ...specification, epoch: 3 });
+      const engine = await EngineClient.connect(address, never);
+
+      const first = await engine.inspectContainer(`codalab_run_${specification.uuid}`);
+      const later = await engine.inspectContainer(`codalab_run_${specification.uuid}_3`);
+      engine.close();
+
+      expect(first.Config.Labels).toMatchObject({
+        'sheaf.worker': worker,
+        'sheaf.run': specification.uuid,
+        'sheaf.epoch': '1',
+      });
+      expect(later.Config.Labels).toMatchObject({ 'sheaf.epoch': '3' });
+    });
+
+    it('leaves the containers of other workers alone', async () => {
+      const other = await connectDockerRuntime(
+        { address, worker: `${worker}-other`, networkPrefix: 'sheaf-test' },
+        never,
+      );
+      const handle = await other.start(await bench.specification('sleep 600'), never);
+
+      expect(await bench.runtime.list()).toEqual([]);
+      expect(await other.list()).toEqual([handle]);
+      await other.destroy(handle);
+      await other.close();
+    });
+
+    it('reports a container that somebody removed', async () => {
+      const handle = await bench.start(await bench.specification('sleep 600'));
+      const exit = bench.runtime.wait(handle, never);
+      const engine = await EngineClient.connect(address, never);
+      await engine.removeContainer(String(handle.data['container']));
+      engine.close();
+
+      expect([137, null]).toContain((await exit).exitCode);
+      expect(await bench.runtime.wait(handle, never)).toEqual({
+        exitCode: null,
+        outOfMemory: false,
+        message: 'Docker container not found',
+        startedAt: null,
+        finishedAt: null,
+      });
+    });
+
+    it('is reached by the worker, with and without network access', async () => {
+      const server = [
+        'import http.server, os',
+        "print('up', flush=True)",
+        "http.server.HTTPServer(('', 8000), http.server.SimpleHTTPRequestHandler).serve_forever()",
+      ].join('\n');
+      for (const network of [true, false]) {
+        const specification = await bench.specification('python3 -u serve.py', { network });
+        await writeFile(join(specification.directory, 'serve.py'), server);
+        await writeFile(join(specification.directory, 'letter'), 'dear host');
+        await chmod(join(specification.directory, 'letter'), 0o644);
+        const handle = await bench.start(specification);
+        await bench.untilSays(specification, 'up');
+
+        const answer = await fetchEventually(`http://${await bench.runtime.address(handle)}:8000/letter`);
+
+        expect(answer).toBe('dear host');
+      }
+    });
+
+    it('cannot reach its host or another run, even with network access', async () => {
+      const listener = await bench.specification(
+        "echo up; python3 -c \"import socket; s = socket.create_server(('', 8000)); s.accept(); print('reached')\"",
+        { network: true },
+      );
+      const handle = await bench.start(listener);
+      await bench.untilSays(listener, 'up');
+      const other = await bench.runtime.address(handle);
+      const gateway = other?.replace(/\d+$/, '1');
+      const { stdout } = await bench.run(
+        [
+          'try() { timeout 2 bash -c "echo >/dev/tcp/$1/$2" 2>/dev/null && echo reached $1 $2 || echo kept from $2; }',
+          `try ${other} 8000`,
+          `try ${gateway} ${registry.address.split(':')[1]}`,
+          `try ${gateway} 22`,
+          'try 169.254.169.254 80',
+        ].join('\n'),
+        { network: true },
+      );
+
+      expect(stdout).not.toContain('reached');
+      expect(stdout.match(/kept from/g)).toHaveLength(4);
+      expect(bench.runtime.description).toContain('cannot reach this host');
+    });
+  });
+});
+
+async function fetchEventually(url: string): Promise<string> {
+  for (;;) {
+    try {
+      return await (await fetch(url)).text();
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+}
