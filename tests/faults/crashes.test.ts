@@ -5,6 +5,7 @@ import { request } from 'node:http';
 import { join } from 'node:path';
 import {
   describeWith,
+  eventually,
   pythonImage,
   requireDockerEngine,
   requireRegistry,
