@@ -26,6 +26,7 @@ export { defaultLimits, type ArchiveLimits } from './archive/limits.ts';
 export { importArchive, importFile, type ImportOptions } from './archive/import-archive.ts';
 export { exportedTime, exportTar, exportTarGz, type ExportOptions } from './archive/export-tar.ts';
 export { exportZip } from './archive/zip/export-zip.ts';
+export { padding, writeHeader, type TarRecord } from './archive/tar/write-header.ts';
 export { leftOutOfDownloads } from './archive/exclude-download.ts';
 export { gunzip } from './archive/gunzip.ts';
 

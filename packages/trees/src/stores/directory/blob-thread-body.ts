@@ -64,164 +64,169 @@ export function blobThreadBody(
   const hashes = new Map<number, Crypto.Hash>();
   let written = 0;
 
-  const pathOf = (digest: string): string => `${settings.blobs}/${digest.slice(0, 2)}/${digest.slice(2)}`;
+  // Methods, because bundlers that keep the names of functions wrap each in a call to something outside.
+  const work = {
+    pathOf(digest: string): string {
+      return `${settings.blobs}/${digest.slice(0, 2)}/${digest.slice(2)}`;
+    },
 
-  function claimed(digest: string): number {
-    const stat = fs.statSync(pathOf(digest), { throwIfNoEntry: false });
-    if (stat === undefined) return -1;
-    const now = Date.now();
-    if (now - stat.mtimeMs > youngFor) fs.utimesSync(pathOf(digest), now / 1000, now / 1000);
-    return stat.size;
-  }
+    claimed(digest: string): number {
+      const stat = fs.statSync(work.pathOf(digest), { throwIfNoEntry: false });
+      if (stat === undefined) return -1;
+      const now = Date.now();
+      if (now - stat.mtimeMs > youngFor) fs.utimesSync(work.pathOf(digest), now / 1000, now / 1000);
+      return stat.size;
+    },
 
-  function writeFresh(path: string, bytes: Uint8Array): void {
-    written += 1;
-    const temporary = `${settings.temp}/${settings.prefix}-${written}`;
-    const file = fs.openSync(temporary, 'wx', 0o444);
-    try {
+    writeFresh(path: string, bytes: Uint8Array): void {
+      written += 1;
+      const temporary = `${settings.temp}/${settings.prefix}-${written}`;
+      const file = fs.openSync(temporary, 'wx', 0o444);
       try {
+        try {
+          let at = 0;
+          while (at < bytes.length) at += fs.writeSync(file, bytes, at);
+        } finally {
+          fs.closeSync(file);
+        }
+        fs.renameSync(temporary, path);
+      } catch (error) {
+        fs.rmSync(temporary, { force: true });
+        throw error;
+      }
+    },
+
+    put(buffer: ArrayBuffer, lengths: readonly number[]): ThreadAnswer<'put'> {
+      const digests: string[] = [];
+      const fresh: number[] = [];
+      let at = 0;
+      for (const [index, length] of lengths.entries()) {
+        const bytes = new Uint8Array(buffer, at, length);
+        at += length;
+        const digest = crypto.hash('sha256', bytes, 'hex');
+        digests.push(digest);
+        // A size that is not right is what a power cut left of a file that was never made durable: write it anew.
+        if (work.claimed(digest) === length) continue;
+        work.writeFresh(work.pathOf(digest), bytes);
+        fresh.push(index);
+      }
+      return { digests, fresh };
+    },
+
+    openIfThere(digest: string): number | undefined {
+      try {
+        return fs.openSync(work.pathOf(digest), 'r');
+      } catch (error) {
+        if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+        throw error;
+      }
+    },
+
+    readOne(digest: string): Uint8Array | undefined {
+      const file = work.openIfThere(digest);
+      if (file === undefined) return undefined;
+      try {
+        const bytes = new Uint8Array(fs.fstatSync(file).size);
         let at = 0;
-        while (at < bytes.length) at += fs.writeSync(file, bytes, at);
+        while (at < bytes.length) {
+          const got = fs.readSync(file, bytes, at, bytes.length - at, at);
+          if (got === 0) break;
+          at += got;
+        }
+        return bytes.subarray(0, at);
       } finally {
         fs.closeSync(file);
       }
-      fs.renameSync(temporary, path);
-    } catch (error) {
-      fs.rmSync(temporary, { force: true });
-      throw error;
-    }
-  }
+    },
 
-  function put(buffer: ArrayBuffer, lengths: readonly number[]): ThreadAnswer<'put'> {
-    const digests: string[] = [];
-    const fresh: number[] = [];
-    let at = 0;
-    for (const [index, length] of lengths.entries()) {
-      const bytes = new Uint8Array(buffer, at, length);
-      at += length;
-      const digest = crypto.hash('sha256', bytes, 'hex');
-      digests.push(digest);
-      // A size that is not right is what a power cut left of a file that was never made durable: write it anew.
-      if (claimed(digest) === length) continue;
-      writeFresh(pathOf(digest), bytes);
-      fresh.push(index);
-    }
-    return { digests, fresh };
-  }
-
-  function openIfThere(digest: string): number | undefined {
-    try {
-      return fs.openSync(pathOf(digest), 'r');
-    } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-      throw error;
-    }
-  }
-
-  function readOne(digest: string): Uint8Array | undefined {
-    const file = openIfThere(digest);
-    if (file === undefined) return undefined;
-    try {
-      const bytes = new Uint8Array(fs.fstatSync(file).size);
+    read(digests: readonly string[]): ThreadAnswer<'read'> {
+      const parts = digests.map(work.readOne);
+      const lengths = parts.map((part) => part?.length ?? -1);
+      const bytes = new Uint8Array(parts.reduce((sum, part) => sum + (part?.length ?? 0), 0));
       let at = 0;
-      while (at < bytes.length) {
-        const got = fs.readSync(file, bytes, at, bytes.length - at, at);
-        if (got === 0) break;
-        at += got;
+      for (const part of parts) {
+        if (part === undefined) continue;
+        bytes.set(part, at);
+        at += part.length;
       }
-      return bytes.subarray(0, at);
-    } finally {
-      fs.closeSync(file);
-    }
-  }
+      return { bytes: bytes.buffer, lengths };
+    },
 
-  function read(digests: readonly string[]): ThreadAnswer<'read'> {
-    const parts = digests.map(readOne);
-    const lengths = parts.map((part) => part?.length ?? -1);
-    const bytes = new Uint8Array(parts.reduce((sum, part) => sum + (part?.length ?? 0), 0));
-    let at = 0;
-    for (const part of parts) {
-      if (part === undefined) continue;
-      bytes.set(part, at);
-      at += part.length;
-    }
-    return { bytes: bytes.buffer, lengths };
-  }
-
-  function list(fan: string): ThreadAnswer<'list'> {
-    const digests: string[] = [];
-    const sizes: number[] = [];
-    const times: number[] = [];
-    for (const name of fs.readdirSync(`${settings.blobs}/${fan}`)) {
-      const stat = fs.statSync(`${settings.blobs}/${fan}/${name}`, { throwIfNoEntry: false });
-      if (stat === undefined) continue;
-      digests.push(fan + name);
-      sizes.push(stat.size);
-      times.push(stat.mtimeMs);
-    }
-    return { digests, sizes, times };
-  }
-
-  function check(digest: string): string {
-    const file = openIfThere(digest);
-    if (file === undefined) return digest; // Deleted meanwhile: no damage.
-    try {
-      const hash = crypto.createHash('sha256');
-      const buffer = new Uint8Array(1024 * 1024);
-      for (;;) {
-        const got = fs.readSync(file, buffer, 0, buffer.length, null);
-        if (got === 0) return hash.digest('hex');
-        hash.update(buffer.subarray(0, got));
+    list(fan: string): ThreadAnswer<'list'> {
+      const digests: string[] = [];
+      const sizes: number[] = [];
+      const times: number[] = [];
+      for (const name of fs.readdirSync(`${settings.blobs}/${fan}`)) {
+        const stat = fs.statSync(`${settings.blobs}/${fan}/${name}`, { throwIfNoEntry: false });
+        if (stat === undefined) continue;
+        digests.push(fan + name);
+        sizes.push(stat.size);
+        times.push(stat.mtimeMs);
       }
-    } finally {
-      fs.closeSync(file);
-    }
-  }
+      return { digests, sizes, times };
+    },
 
-  function hashed(stream: number): Crypto.Hash {
-    const known = hashes.get(stream);
-    if (known !== undefined) return known;
-    const made = crypto.createHash('sha256');
-    hashes.set(stream, made);
-    return made;
-  }
-
-  function digestOf(stream: number): string {
-    const digest = hashed(stream).digest('hex');
-    hashes.delete(stream);
-    return digest;
-  }
-
-  function run(job: ThreadJob): ThreadAnswer<ThreadJob['kind']> {
-    switch (job.kind) {
-      case 'put':
-        return put(job.bytes, job.lengths);
-      case 'claim':
-        return job.digests.map(claimed);
-      case 'read':
-        return read(job.digests);
-      case 'list':
-        return list(job.fan);
-      case 'check':
-        return check(job.digest);
-      case 'hash':
-        hashed(job.stream).update(new Uint8Array(job.bytes, 0, job.length));
-        return undefined;
-      case 'digest':
-        return digestOf(job.stream);
-      case 'forget':
-        hashes.delete(job.stream);
-        return undefined;
-      default: {
-        const unknown: never = job;
-        throw new Error(`unknown job ${JSON.stringify(unknown)}`);
+    check(digest: string): string {
+      const file = work.openIfThere(digest);
+      if (file === undefined) return digest; // Deleted meanwhile: no damage.
+      try {
+        const hash = crypto.createHash('sha256');
+        const buffer = new Uint8Array(1024 * 1024);
+        for (;;) {
+          const got = fs.readSync(file, buffer, 0, buffer.length, null);
+          if (got === 0) return hash.digest('hex');
+          hash.update(buffer.subarray(0, got));
+        }
+      } finally {
+        fs.closeSync(file);
       }
-    }
-  }
+    },
+
+    hashed(stream: number): Crypto.Hash {
+      const known = hashes.get(stream);
+      if (known !== undefined) return known;
+      const made = crypto.createHash('sha256');
+      hashes.set(stream, made);
+      return made;
+    },
+
+    digestOf(stream: number): string {
+      const digest = work.hashed(stream).digest('hex');
+      hashes.delete(stream);
+      return digest;
+    },
+
+    run(job: ThreadJob): ThreadAnswer<ThreadJob['kind']> {
+      switch (job.kind) {
+        case 'put':
+          return work.put(job.bytes, job.lengths);
+        case 'claim':
+          return job.digests.map(work.claimed);
+        case 'read':
+          return work.read(job.digests);
+        case 'list':
+          return work.list(job.fan);
+        case 'check':
+          return work.check(job.digest);
+        case 'hash':
+          work.hashed(job.stream).update(new Uint8Array(job.bytes, 0, job.length));
+          return undefined;
+        case 'digest':
+          return work.digestOf(job.stream);
+        case 'forget':
+          hashes.delete(job.stream);
+          return undefined;
+        default: {
+          const unknown: never = job;
+          throw new Error(`unknown job ${JSON.stringify(unknown)}`);
+        }
+      }
+    },
+  };
 
   port.on('message', ({ id, job }: ThreadRequest) => {
     try {
-      const value = run(job);
+      const value = work.run(job);
       const moved = value !== undefined && typeof value === 'object' && 'bytes' in value ? [value.bytes] : [];
       port.postMessage({ id, value }, moved);
     } catch (error) {

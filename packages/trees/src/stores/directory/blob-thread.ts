@@ -60,9 +60,7 @@ export class BlobThread {
   #start(): Worker {
     if (this.#worker !== undefined) return this.#worker;
     const settings: ThreadSettings = { ...this.#settings, prefix: `${process.pid}-${randomUUID()}` };
-    // `__name` is what bundlers may wrap functions in, to keep their names.
-    const source = `const __name = (value) => value;
-      const threads = require('node:worker_threads');
+    const source = `const threads = require('node:worker_threads');
       (${blobThreadBody.toString()})(threads.parentPort, require('node:fs'), require('node:crypto'), threads.workerData);`;
     const worker = new Worker(source, { eval: true, workerData: settings, execArgv: [] });
     worker.on('message', (reply: ThreadReply) => this.#answer(worker, reply));

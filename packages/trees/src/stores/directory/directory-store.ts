@@ -6,6 +6,7 @@ import {
   constants,
   copyFile,
   link,
+  mkdir,
   open,
   readdir,
   rename,
@@ -14,7 +15,7 @@ import {
   unlink,
   utimes,
 } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { BlobMissingError } from '../../errors.ts';
@@ -158,6 +159,7 @@ export class DirectoryStore implements BlobStore {
     if (await exists(path)) return path;
     const temporary = this.#temporary();
     try {
+      await mkdir(dirname(path), { recursive: true });
       await copyFile(this.#layout.blob(digest), temporary, constants.COPYFILE_FICLONE);
       await chmod(temporary, 0o555);
       await rename(temporary, path);

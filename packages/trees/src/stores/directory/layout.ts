@@ -5,6 +5,7 @@
  *   partial/              blobs that arrive in pieces
  *   temp/                 what is being written; whatever a crash leaves is here
  */
+import { existsSync, mkdirSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Digest } from '../../tree/entry.ts';
@@ -42,10 +43,10 @@ export class Layout {
 
   /** Makes the directories; safe to call on a store that is in use. */
   async create(): Promise<void> {
-    for (const directory of [this.blobs, this.executables, this.partial, this.temp]) {
+    for (const directory of [this.blobs, this.partial, this.temp])
       await mkdir(directory, { recursive: true });
-    }
-    await Promise.all(fans.map((fan) => mkdir(join(this.blobs, fan), { recursive: true })));
-    await Promise.all(fans.map((fan) => mkdir(join(this.executables, fan), { recursive: true })));
+    const last = join(this.blobs, fans.at(-1) ?? '');
+    if (existsSync(last)) return;
+    for (const fan of fans) mkdirSync(join(this.blobs, fan), { recursive: true });
   }
 }
