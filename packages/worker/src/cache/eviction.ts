@@ -1,0 +1,26 @@
+/** Chooses what the cache lets go of. */
+
+export interface EvictionCandidate {
+  readonly name: string;
+  readonly size: number;
+  readonly usedAt: number;
+  /** A run uses it, or it is being downloaded. */
+  readonly inUse: boolean;
+}
+
+/** Going a little below the limit saves a clean-up for every further download. */
+const target = 0.9;
+
+/** Names to remove, least recently used first, until the rest fits; what is in use always stays. */
+export function chooseEvictions(entries: readonly EvictionCandidate[], limit: number): string[] {
+  let total = entries.reduce((sum, { size }) => sum + size, 0);
+  if (total <= limit) return [];
+  const chosen: string[] = [];
+  const idle = entries.filter(({ inUse }) => !inUse).sort((a, b) => a.usedAt - b.usedAt);
+  for (const { name, size } of idle) {
+    if (total <= limit * target) break;
+    chosen.push(name);
+    total -= size;
+  }
+  return chosen;
+}

@@ -1,0 +1,26 @@
+/** Time as the worker sees it; injected, so that tests own it. */
+import { setTimeout as after } from 'node:timers/promises';
+
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  now(): number;
+  /** Returns after the milliseconds; rejects with the signal's reason when it fires first. */
+  sleep(milliseconds: number, signal: AbortSignal): Promise<void>;
+}
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  async sleep(milliseconds, signal) {
+    try {
+      await after(milliseconds, undefined, { signal });
+    } catch (error) {
+      signal.throwIfAborted();
+      throw error;
+    }
+  },
+};
+
+/** Seconds since the epoch, as reports have them. */
+export function seconds(milliseconds: number): number {
+  return milliseconds / 1000;
+}

@@ -1,0 +1,23 @@
+/** Reads foreign errors at the edge. */
+import { ConnectionError } from '@sheaf/client';
+import { SheafError } from '@sheaf/wire';
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** The system's code, such as `ENOENT`, where there is one. */
+export function systemCode(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
+}
+
+/** The server is away, or in trouble of its own: the same request may succeed later. */
+export function isServerAway(error: unknown): boolean {
+  return error instanceof ConnectionError || (error instanceof SheafError && error.status >= 500);
+}
+
+/** The server has understood and refused: asking again will not help. */
+export function isRefusal(error: unknown): error is SheafError {
+  return error instanceof SheafError && error.status < 500;
+}

@@ -1,0 +1,28 @@
+/** Files written so that a crash leaves either the old one or the new one. */
+import { open, rename, rm } from 'node:fs/promises';
+import { systemCode } from './errors.ts';
+
+/** Writes to a temporary file beside the final one, makes it durable, and renames it into place. */
+export async function writeWhole(path: string, text: string): Promise<void> {
+  const temporary = `${path}.tmp`;
+  const file = await open(temporary, 'w', 0o600);
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(temporary, path);
+}
+
+/** Removes a file or directory, also one below which directories are closed to their owner. */
+export async function removeAll(path: string): Promise<void> {
+  try {
+    await rm(path, { recursive: true, force: true, maxRetries: 3 });
+  } catch (error) {
+    if (systemCode(error) !== 'EACCES' && systemCode(error) !== 'EPERM') throw error;
+    const { openTree } = await import('./open-tree.ts');
+    await openTree(path);
+    await rm(path, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,29 @@
+/** What this machine offers, as far as its owner lets it. */
+import { hostname } from 'node:os';
+import type { Settings } from '../settings/settings.ts';
+import { offeredCpus, usableCpus } from './cpus.ts';
+import { findGpus, offeredGpus } from './gpus.ts';
+import { usableMemory } from './memory.ts';
+
+export interface Machine {
+  readonly hostname: string;
+  /** Numbers of the processors. */
+  readonly cpus: readonly number[];
+  /** Uuids. */
+  readonly gpus: readonly string[];
+  /** Bytes. */
+  readonly memory: number;
+}
+
+/** @throws StartProblem where the settings name what is not there. */
+export async function inspectMachine(
+  settings: Pick<Settings, 'cpus' | 'gpus' | 'maximumMemory'>,
+): Promise<Machine> {
+  const [cpus, gpus] = await Promise.all([usableCpus(), findGpus()]);
+  return {
+    hostname: hostname(),
+    cpus: offeredCpus(settings.cpus, cpus),
+    gpus: offeredGpus(settings.gpus, gpus),
+    memory: Math.min(settings.maximumMemory ?? Number.POSITIVE_INFINITY, usableMemory()),
+  };
+}

@@ -1,0 +1,207 @@
+/** The one place that puts the parts of the worker together. */
+import { transferPeer, workerProtocol, type Authentication, type RestClient } from '@sheaf/client';
+import type { DetectOptions } from '@sheaf/runtimes';
+import { join } from 'node:path';
+import { describeRuntimes } from './agent/description.ts';
+import { DependencyCache } from './cache/dependency-cache.ts';
+import { DependencySource } from './cache/dependency-source.ts';
+import { StoreHolder } from './cache/store-holder.ts';
+import type { Clock } from './clock.ts';
+import { isServerAway } from './errors.ts';
+import { removeAll } from './files.ts';
+import { inspectMachine, type Machine } from './fingerprint/machine.ts';
+import { ImageCache } from './images/image-cache.ts';
+import type { Log } from './log.ts';
+import { ResourcePool } from './resources/pool.ts';
+import { allRuntimes, type Runtimes } from './run/runtimes.ts';
+import { SavedRuns } from './run/saved-runs.ts';
+import type { RunTools } from './run/tools.ts';
+import { openRuntimes } from './runtimes/open-runtimes.ts';
+import { removeOrphans } from './runtimes/orphans.ts';
+import { startProblemOf } from './settings/start-problem.ts';
+import type { RuntimeChoice, Settings } from './settings/settings.ts';
+import {
+  clearRunDirectories,
+  openWorkDirectory,
+  type WorkDirectory,
+} from './work-directory/work-directory.ts';
+import { Worker } from './worker.ts';
+
+export interface WorkerDependencies {
+  /** Speaks to the server. */
+  readonly client: RestClient;
+  /** Signs in before anything else is done, so that a wrong password is said at once. */
+  readonly authentication?: Pick<Authentication, 'token'>;
+  readonly environment: NodeJS.ProcessEnv;
+  /** Files that no run may see, such as the one with the password. */
+  readonly secrets: readonly string[];
+  readonly clock: Clock;
+  /** Between 0 and 1. */
+  readonly random: () => number;
+  readonly log: Log;
+  /** How runtimes are found; tests bring their own. */
+  readonly openRuntimes?: (choice: RuntimeChoice, options: DetectOptions, log: Log) => Promise<Runtimes>;
+}
+
+export interface RunningWorker {
+  /** What runs execute in, in words for people. */
+  readonly runtime: string;
+  /** Ends the worker: its runs are left to the next one, or given back to the server where the settings say so. */
+  stop(): Promise<void>;
+  /** Resolves when the worker has ended, by itself or because it was told to. */
+  readonly ended: Promise<void>;
+}
+
+/**
+ * Starts a worker, which goes on with the runs that one before it has left in the work directory. Returns after the first
+ * check-in; where there are runs to go on with, a server that is away is waited for in the background.
+ * @throws StartProblem one sentence about what is in the way
+ */
+export async function startWorker(
+  settings: Settings,
+  dependencies: WorkerDependencies,
+): Promise<RunningWorker> {
+  const directory = await openWorkDirectory(settings);
+  try {
+    return await startIn(directory, settings, dependencies);
+  } catch (error) {
+    await directory.lock.release();
+    throw startProblemOf(error, settings.server);
+  }
+}
+
+async function startIn(
+  directory: WorkDirectory,
+  settings: Settings,
+  dependencies: WorkerDependencies,
+): Promise<RunningWorker> {
+  const { log, client } = dependencies;
+  const { paths } = directory;
+  const saved = await SavedRuns.open(paths.states, log);
+  const records = await saved.load();
+  const stubborn = (error: unknown) => records.length > 0 && isServerAway(error);
+  const [machine, runtimes] = await Promise.all([
+    inspectMachine(settings),
+    (dependencies.openRuntimes ?? openRuntimes)(
+      settings.runtime,
+      detectOptions(directory, settings, dependencies),
+      log,
+    ),
+    signIn(dependencies, stubborn),
+  ]);
+  try {
+    await removeOrphans(runtimes, records, log);
+    if (!settings.preemptible)
+      await clearRunDirectories(paths, new Set(records.map(({ uuid }) => uuid)), log);
+    const { tools, closeStores } = await openTools(directory, settings, dependencies, machine, runtimes);
+    const worker = new Worker({
+      settings,
+      machine,
+      protocol: workerProtocol(client, settings.id),
+      tools,
+      saved,
+      runDirectories: paths.runs,
+      close: async ({ runs }) => {
+        await closeStores();
+        await closeAll(runtimes);
+        await directory.lock.release();
+        if (settings.deleteWorkDirectoryOnExit && runs === 0) await removeAll(settings.workDirectory);
+      },
+    });
+    await startOrStop(worker, () => worker.start(records, { stubborn }));
+    return { runtime: describeRuntimes(runtimes), stop: () => worker.stop(), ended: worker.ended };
+  } catch (error) {
+    await closeAll(runtimes);
+    throw error;
+  }
+}
+
+async function startOrStop(worker: Worker, start: () => Promise<void>): Promise<void> {
+  try {
+    await start();
+  } catch (error) {
+    await worker.stop();
+    throw error;
+  }
+}
+
+async function signIn(
+  { authentication }: Pick<WorkerDependencies, 'authentication'>,
+  stubborn: (error: unknown) => boolean,
+): Promise<void> {
+  try {
+    await authentication?.token();
+  } catch (error) {
+    if (!stubborn(error)) throw error;
+  }
+}
+
+function detectOptions(
+  { paths, identity }: WorkDirectory,
+  settings: Settings,
+  { environment, secrets }: WorkerDependencies,
+): DetectOptions {
+  const home = environment['SHEAF_HOME'];
+  const hide = [settings.workDirectory, settings.localStore, home, ...secrets];
+  return {
+    environment,
+    docker: { worker: identity, networkPrefix: settings.networkPrefix ?? undefined },
+    sandbox: {
+      stateDirectory: paths.sandboxes,
+      hide: hide.filter((path): path is string => path !== null && path !== undefined && path !== ''),
+    },
+  };
+}
+
+async function openTools(
+  { paths }: WorkDirectory,
+  settings: Settings,
+  { client, clock, random, log }: WorkerDependencies,
+  machine: Machine,
+  runtimes: Runtimes,
+): Promise<{ tools: Omit<RunTools, 'shutdown'>; closeStores: () => Promise<void> }> {
+  const store = new StoreHolder(join(paths.cache, 'store'), { readOnly: false });
+  const localStore =
+    settings.localStore === null ? undefined : new StoreHolder(settings.localStore, { readOnly: true });
+  const source = new DependencySource({
+    store,
+    localStore,
+    peer: (bundle) => transferPeer(client, bundle),
+    log,
+  });
+  const cache = await DependencyCache.open({
+    directory: paths.cache,
+    limit: settings.cacheLimit,
+    verify: settings.verifyDependencies,
+    attempts: settings.downloadAttempts,
+    source,
+    store,
+    clock,
+    random,
+    log,
+  });
+  const images = await ImageCache.open({
+    path: paths.images,
+    limit: settings.imageCacheLimit,
+    runtime: runtimes.primary,
+    clock,
+    log,
+  });
+  const gpus = runtimes.primary.capabilities.gpus ? machine.gpus : [];
+  const tools = {
+    settings,
+    runtimes,
+    images,
+    cache,
+    resources: new ResourcePool({ cpus: machine.cpus, gpus, slots: settings.slots }),
+    results: (uuid: string, epoch: number) => transferPeer(client, uuid, { epoch, finalize: false }),
+    clock,
+    random,
+    log,
+  };
+  return { tools, closeStores: async () => void (await Promise.all([store.close(), localStore?.close()])) };
+}
+
+async function closeAll(runtimes: Runtimes): Promise<void> {
+  await Promise.all(allRuntimes(runtimes).map((runtime) => runtime.close()));
+}

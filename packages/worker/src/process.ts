@@ -1,0 +1,81 @@
+/** The program: flags, credentials, signals. Says it is ready, or why not, to whoever started it. */
+import { memoryTokenStore, RestClient, SignIn } from '@sheaf/client';
+import { nodeTransport, proxySettings } from '@sheaf/client/node';
+import { hostname } from 'node:os';
+import { pino } from 'pino';
+import { systemClock } from './clock.ts';
+import { messageOf } from './errors.ts';
+import { startWorker } from './main.ts';
+import { parseCommandLine, type CommandLine } from './settings/command-line.ts';
+import { readCredentials } from './settings/credentials.ts';
+import { helpText } from './settings/help.ts';
+import { readSettings } from './settings/read-settings.ts';
+
+async function run(): Promise<void> {
+  const line = parseCommandLine(process.argv.slice(2));
+  if (line.has('help')) {
+    process.stdout.write(`${helpText()}\n`);
+    return;
+  }
+  const settings = readSettings(line, {
+    environment: process.env,
+    hostname: hostname(),
+    pid: process.pid,
+    currentDirectory: process.cwd(),
+  });
+  const level = process.env['SHEAF_LOG_LEVEL'] || (settings.verbose ? 'debug' : 'info');
+  const log = pino({ level }, pino.destination({ fd: 2, sync: true }));
+  for (const flag of line.unknown) log.warn({ flag }, 'unknown flag skipped');
+  const credentials = await readCredentials(line, process.env);
+  const proxy = proxySettings(process.env);
+  const transport = nodeTransport(proxy === undefined ? {} : { proxy });
+  const address = settings.server;
+  const authentication = new SignIn({
+    address,
+    transport,
+    store: memoryTokenStore(),
+    clientId: 'codalab_worker_client',
+    credentials: () => Promise.resolve(credentials),
+    now: Date.now,
+  });
+  const worker = await startWorker(settings, {
+    client: new RestClient({ address, transport, authentication }),
+    authentication,
+    environment: process.env,
+    secrets: secretFiles(line),
+    clock: systemClock,
+    random: Math.random,
+    log,
+  });
+  stopOnSignals(() => worker.stop());
+  process.send?.({ type: 'ready', runtime: worker.runtime });
+  await worker.ended;
+  transport.close();
+  process.exit(0);
+}
+
+function secretFiles(line: CommandLine): string[] {
+  return [line.value('password-file'), line.value('credentials')].filter((path) => path !== undefined);
+}
+
+/** The first signal ends the worker in order, the second at once. */
+function stopOnSignals(stop: () => Promise<void>): void {
+  let stopping = false;
+  const end = () => {
+    if (stopping) process.exit(1);
+    stopping = true;
+    stop().catch(fail);
+  };
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, end);
+  // Whoever started it is gone: nobody would ever stop it.
+  if (process.send !== undefined) process.once('disconnect', end);
+}
+
+function fail(error: unknown): void {
+  const message = messageOf(error);
+  process.stderr.write(`${message}\n`);
+  if (process.send === undefined || !process.connected) return process.exit(1);
+  process.send({ type: 'failed', message }, () => process.exit(1));
+}
+
+run().catch(fail);

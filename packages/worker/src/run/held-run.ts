@@ -1,0 +1,125 @@
+/** A run this worker holds: its record, what is seen of it right now, and the signals that interrupt it. */
+import { messageOf } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { Interruption, strongerCause } from './interruption.ts';
+import type { KillCause, RunRecord, Step } from './record.ts';
+import type { LiveState } from './report.ts';
+import type { SavedRuns } from './saved-runs.ts';
+import { enterStep } from './stage-times.ts';
+
+export interface HeldRunOptions {
+  readonly record: RunRecord;
+  /** Host path of the run directory. */
+  readonly directory: string;
+  /** An earlier process may have got further than the record says. */
+  readonly recovered: boolean;
+  readonly saved: SavedRuns;
+  readonly log: Log;
+  /** Called whenever there is something new to report. */
+  readonly changed: () => void;
+}
+
+export class HeldRun {
+  readonly record: RunRecord;
+  readonly directory: string;
+  readonly recovered: boolean;
+  /** Resolves once the command will write nothing more. */
+  readonly commandEnded: Promise<void>;
+  /** Resolves once the server has taken note of the end. */
+  readonly finalized: Promise<void>;
+  readonly #options: HeldRunOptions;
+  readonly #endCommand: () => void;
+  readonly #finalize: () => void;
+  #live: LiveState = { status: '', cpuUsage: null, memory: null };
+  #interrupt = new AbortController();
+
+  constructor(options: HeldRunOptions) {
+    this.#options = options;
+    this.record = options.record;
+    this.directory = options.directory;
+    this.recovered = options.recovered;
+    const ended = openPromise();
+    const finalized = openPromise();
+    this.commandEnded = ended.promise;
+    this.#endCommand = ended.resolve;
+    this.finalized = finalized.promise;
+    this.#finalize = finalized.resolve;
+    const { step, kill } = this.record;
+    if (kill !== null && ['prepare', 'start', 'watch'].includes(step)) this.#interruptWith(kill);
+    if (!['prepare', 'start', 'watch'].includes(step)) this.#endCommand();
+  }
+
+  get uuid(): string {
+    return this.record.uuid;
+  }
+
+  get live(): LiveState {
+    return this.#live;
+  }
+
+  /** Fires when somebody wants the run dead, with an Interruption; another one for each step. */
+  get interrupted(): AbortSignal {
+    return this.#interrupt.signal;
+  }
+
+  /** Words for the user about what happens now; empty for those that go with the step. */
+  say(status: string): void {
+    this.notice({ ...this.#live, status });
+  }
+
+  notice(live: LiveState): void {
+    this.#live = live;
+    this.#options.changed();
+  }
+
+  /** Wants the run dead. Told again, nothing more happens: the server repeats itself with every report. */
+  kill(cause: KillCause): void {
+    const counts = strongerCause(this.record.kill, cause);
+    if (counts === this.record.kill) return;
+    this.record.kill = counts;
+    this.#interruptWith(counts);
+    // A run at its end waits for nothing but the server's word; one that is dropped needs none.
+    if (counts.kind === 'drop' && this.record.step === 'finish') this.#finalize();
+    void this.save();
+  }
+
+  /** The step that was interrupted has done what the interruption asks for. */
+  interruptionHandled(): void {
+    this.#interrupt = new AbortController();
+  }
+
+  enter(step: Step, now: number): void {
+    enterStep(this.record, step, now);
+    this.#live = { ...this.#live, status: '' };
+    if (!['prepare', 'start', 'watch'].includes(step)) this.#endCommand();
+    this.#options.changed();
+  }
+
+  markFinalized(): void {
+    if (this.record.step === 'finish') this.#finalize();
+  }
+
+  /** Returns when the record is on disk; a disk that fails is logged, and the run goes on without it. */
+  async save(): Promise<void> {
+    try {
+      await this.#options.saved.save(this.record);
+    } catch (error) {
+      this.#options.log.error(
+        { run: this.uuid, error: messageOf(error) },
+        'the record of a run cannot be saved',
+      );
+    }
+  }
+
+  #interruptWith(cause: KillCause): void {
+    this.#interrupt.abort(new Interruption(cause));
+  }
+}
+
+function openPromise(): { promise: Promise<void>; resolve: () => void } {
+  let resolve: () => void = () => undefined;
+  const promise = new Promise<void>((settle) => {
+    resolve = settle;
+  });
+  return { promise, resolve };
+}

@@ -1,0 +1,136 @@
+/** All runs this worker holds: accepts new ones, passes messages on to them, and lets go of those that are over. */
+import type { RunMessage, RunReportInput } from '@sheaf/wire';
+import { join } from 'node:path';
+import { messageOf } from '../errors.ts';
+import { HeldRun } from './held-run.ts';
+import { newRecord, type RunRecord } from './record.ts';
+import { reportOf } from './report.ts';
+import { executeRun } from './run-loop.ts';
+import type { SavedRuns } from './saved-runs.ts';
+import type { RunTools } from './tools.ts';
+
+export interface HeldRunsOptions {
+  readonly tools: RunTools;
+  readonly saved: SavedRuns;
+  readonly workerId: string;
+  /** The directory of all run directories. */
+  readonly directory: string;
+  /** Something about a run has changed that the server should hear of. */
+  readonly changed: (uuid: string) => void;
+  /** A run has come or gone. */
+  readonly countChanged: () => void;
+}
+
+export class HeldRuns {
+  readonly #options: HeldRunsOptions;
+  readonly #runs = new Map<string, HeldRun>();
+  /** Everything that still happens for a run, also after it is not reported any more. */
+  readonly #loops = new Map<string, Promise<void>>();
+
+  constructor(options: HeldRunsOptions) {
+    this.#options = options;
+  }
+
+  get count(): number {
+    return this.#loops.size;
+  }
+
+  get(uuid: string): HeldRun | undefined {
+    return this.#runs.get(uuid);
+  }
+
+  get all(): HeldRun[] {
+    return [...this.#runs.values()];
+  }
+
+  /** Whether this very attempt, or a later one, is here already. */
+  holds(uuid: string, epoch: number): boolean {
+    const held = this.#runs.get(uuid);
+    return held !== undefined && held.record.epoch >= epoch;
+  }
+
+  /** Goes on with a run of an earlier process. */
+  recover(record: RunRecord): void {
+    this.#begin(record, true);
+  }
+
+  /**
+   * Begins a run that the server has granted. An earlier attempt that is still here is dropped first: it is not this worker's
+   * any more. Returns when the run will survive a crash of the worker.
+   */
+  async accept(message: RunMessage): Promise<void> {
+    const record = newRecord(message, this.#options.tools.clock.now());
+    this.#runs.get(record.uuid)?.kill({ kind: 'drop', message: 'given to another attempt' });
+    await this.#loops.get(record.uuid);
+    await this.#begin(record, false).save();
+  }
+
+  reports(uuids?: ReadonlySet<string>): RunReportInput[] {
+    const { tools, workerId } = this.#options;
+    return this.all.flatMap((run) => {
+      if (uuids !== undefined && !uuids.has(run.uuid)) return [];
+      return reportOf(run.record, run.live, workerId, tools.clock.now()) ?? [];
+    });
+  }
+
+  /** Resolves when every run is at its end, or the worker has ended. */
+  async settled(): Promise<void> {
+    while (this.#loops.size > 0) await Promise.all(this.#loops.values());
+  }
+
+  /** Forgets runs that were given back, once the server knows. */
+  async forgetRestaged(): Promise<void> {
+    for (const run of this.all) {
+      if (run.record.step !== 'restaged') continue;
+      this.#runs.delete(run.uuid);
+      await this.#options.saved.remove(run.uuid);
+    }
+  }
+
+  #begin(record: RunRecord, recovered: boolean): HeldRun {
+    const { tools, saved, directory } = this.#options;
+    const run = new HeldRun({
+      record,
+      recovered,
+      saved,
+      log: tools.log,
+      directory: join(directory, record.uuid),
+      changed: () => this.#options.changed(record.uuid),
+    });
+    this.#runs.set(record.uuid, run);
+    if (recovered) this.#restore(record);
+    const loop = this.#execute(run).finally(() => {
+      if (this.#loops.get(run.uuid) === loop) this.#loops.delete(run.uuid);
+      this.#options.countChanged();
+    });
+    this.#loops.set(record.uuid, loop);
+    this.#options.countChanged();
+    this.#options.changed(record.uuid);
+    return run;
+  }
+
+  /** What the run held before the worker was started anew is its own again, before anybody else can take it. */
+  #restore({ uuid, step, allocation, cached, image }: RunRecord): void {
+    const { resources, cache, images } = this.#options.tools;
+    if (allocation !== null && (step === 'start' || step === 'watch')) resources.restore(uuid, allocation);
+    cache.hold(uuid, cached);
+    if (image !== null) images.hold(uuid, image);
+  }
+
+  async #execute(run: HeldRun): Promise<void> {
+    const { tools, saved } = this.#options;
+    const gone = () => {
+      if (this.#runs.get(run.uuid) === run) this.#runs.delete(run.uuid);
+    };
+    try {
+      const end = await executeRun(run, tools, gone);
+      tools.log.info({ run: run.uuid, end, failure: run.record.failure }, 'run over');
+      if (end !== 'restaged') await saved.remove(run.uuid);
+      else this.#options.changed(run.uuid);
+    } catch (error) {
+      if (tools.shutdown.aborted) return;
+      // Nothing is known to lead here; the record stays, and the next worker has another look.
+      tools.log.error({ run: run.uuid, error: messageOf(error) }, 'a run stopped working');
+    }
+  }
+}

@@ -1,0 +1,43 @@
+/** Decides, from how a command ended, what went wrong with the run (execution.md §21.2, §21.3). */
+import { limitViolations } from '@sheaf/domain';
+import type { RunExit } from '@sheaf/runtimes';
+import type { RunResources } from '@sheaf/wire';
+
+type Limits = Pick<RunResources, 'time' | 'memory' | 'disk'>;
+
+export interface Usage {
+  /** Wall time of the command, seconds. */
+  readonly containerSeconds: number;
+  /** Bytes in the run directory, as far as known. */
+  readonly diskBytes: number;
+  /** Highest seen, bytes; undefined where the kernel enforces the limit, and so knows better than any sample. */
+  readonly memoryBytes: number | undefined;
+}
+
+/** The limits a running command has passed, in the words it is killed with; undefined for none. */
+export function violatedLimits({ time, memory, disk }: Limits, usage: Usage): string | undefined {
+  return limitViolations({ time, memory, disk }, { ...usage, outOfMemory: false });
+}
+
+/** The limits a command had passed when it ended by itself; undefined for none. */
+export function exceededLimits(
+  { time, memory, disk }: Limits,
+  usage: Usage,
+  exit: Pick<RunExit, 'outOfMemory'> | null,
+): string | undefined {
+  return limitViolations({ time, memory, disk }, { ...usage, outOfMemory: exit?.outOfMemory === true });
+}
+
+/** What the shell or the runtime said, without the bytes that are no ASCII; null for a command that simply ended. */
+export function exitFailure(exit: Pick<RunExit, 'message'> | null): string | null {
+  const text = (exit?.message ?? '').replaceAll(notShown, '').trim();
+  return text === '' ? null : text;
+}
+
+const notShown = /[^\t\n\r -~]/g;
+
+/** Milliseconds until the next look at a command: a second, or less where its time is over sooner. */
+export function nextLook(timeLimit: number, containerSeconds: number): number {
+  const left = timeLimit > 0 ? (timeLimit - containerSeconds) * 1000 : Number.POSITIVE_INFINITY;
+  return Math.max(10, Math.min(1000, left + 5));
+}

@@ -1,0 +1,88 @@
+/** Run records on disk, one file a run, written so that a crash never leaves half of one. */
+import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { messageOf } from '../errors.ts';
+import { writeWhole } from '../files.ts';
+import type { Log } from '../log.ts';
+import { runRecord, type RunRecord } from './record.ts';
+
+interface Pending {
+  text: string;
+  readonly saved: Promise<void>;
+}
+
+export class SavedRuns {
+  readonly #directory: string;
+  readonly #log: Log;
+  /** The last write of each run, running or done. */
+  readonly #writing = new Map<string, Promise<void>>();
+  /** What is to be written after it. */
+  readonly #pending = new Map<string, Pending>();
+
+  private constructor(directory: string, log: Log) {
+    this.#directory = directory;
+    this.#log = log;
+  }
+
+  static async open(directory: string, log: Log): Promise<SavedRuns> {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    return new SavedRuns(directory, log);
+  }
+
+  /** All runs that were held. Files that cannot be read are put aside, so that they do no harm and can be looked at. */
+  async load(): Promise<RunRecord[]> {
+    const records: RunRecord[] = [];
+    for (const name of await readdir(this.#directory)) {
+      const path = join(this.#directory, name);
+      if (name.endsWith('.tmp')) await rm(path, { force: true });
+      if (!name.endsWith('.json')) continue;
+      try {
+        records.push(runRecord.parse(JSON.parse(await readFile(path, 'utf8'))));
+      } catch (error) {
+        this.#log.error({ path, error: messageOf(error) }, 'the record of a run cannot be read');
+        await rename(path, `${path}.unreadable`);
+      }
+    }
+    return records;
+  }
+
+  /** Returns once the record as it is now is on disk. Calls made while one is being written share the next write. */
+  save(record: RunRecord): Promise<void> {
+    const text = JSON.stringify(record);
+    const pending = this.#pending.get(record.uuid);
+    if (pending !== undefined) {
+      pending.text = text;
+      return pending.saved;
+    }
+    const before = this.#writing.get(record.uuid) ?? Promise.resolve();
+    const saved = this.#writeAfter(before, record.uuid);
+    this.#pending.set(record.uuid, { text, saved });
+    this.#writing.set(record.uuid, saved);
+    return saved;
+  }
+
+  /** Forgets a run, after what is being written about it. */
+  async remove(uuid: string): Promise<void> {
+    this.#pending.delete(uuid);
+    await Promise.allSettled([this.#writing.get(uuid)]);
+    this.#writing.delete(uuid);
+    await rm(this.#path(uuid), { force: true });
+  }
+
+  /** Waits for everything that is being written. */
+  async settle(): Promise<void> {
+    await Promise.allSettled(this.#writing.values());
+  }
+
+  async #writeAfter(before: Promise<void>, uuid: string): Promise<void> {
+    await Promise.allSettled([before]);
+    const pending = this.#pending.get(uuid);
+    if (pending === undefined) return;
+    this.#pending.delete(uuid);
+    await writeWhole(this.#path(uuid), pending.text);
+  }
+
+  #path(uuid: string): string {
+    return join(this.#directory, `${uuid}.json`);
+  }
+}

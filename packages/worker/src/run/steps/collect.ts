@@ -1,0 +1,67 @@
+/** Judges how the command ended, and takes stock of what it left (execution.md §17.4, §21.2, §22). */
+import { excludeMatcher, failureWithUploadError } from '@sheaf/domain';
+import { hashDirectory, type HashedTree } from '@sheaf/trees';
+import { messageOf, systemCode } from '../../errors.ts';
+import { removeLinks } from '../../layout/links.ts';
+import { openTree } from '../../open-tree.ts';
+import { measureDirectory } from '../disk-usage.ts';
+import { exceededLimits, exitFailure } from '../outcome.ts';
+import type { Step } from '../record.ts';
+import { containerSeconds } from '../report.ts';
+import { runtimeNamed } from '../runtimes.ts';
+import type { Attempt } from '../tools.ts';
+import { destroyMeanwhile } from './destroy.ts';
+
+export async function collect(attempt: Attempt): Promise<Step> {
+  const { run, signal } = attempt;
+  const { record } = run;
+  void destroyMeanwhile(attempt);
+  await removeLinks(run.directory, record.links, record.made);
+  if (record.kill === null) await judge(attempt);
+  try {
+    attempt.hashed = await hashResults(attempt);
+  } catch (error) {
+    signal.throwIfAborted();
+    record.failure = failureWithUploadError(record.failure, messageOf(error));
+    return 'finish';
+  }
+  record.usage.disk = sizeOfResults(attempt.hashed);
+  return 'upload';
+}
+
+/** A limit that was passed in the last moments, or what the shell said; otherwise the exit code speaks for itself. */
+async function judge({ run, tools }: Attempt): Promise<void> {
+  const { record } = run;
+  const { resources } = record.message;
+  if (resources.disk > 0) record.usage.disk = await measureDirectory(run.directory);
+  const runtime = runtimeNamed(tools.runtimes, record.runtime ?? '');
+  const usage = {
+    containerSeconds: containerSeconds(record, tools.clock.now()),
+    diskBytes: record.usage.disk,
+    memoryBytes: runtime?.capabilities.memoryLimit === false ? record.usage.memoryMax : undefined,
+  };
+  const limits = exceededLimits(resources, usage, record.exit);
+  // After a worker was started anew this is judged again, with the same result.
+  record.failure = limits ?? exitFailure(record.exit) ?? record.failure;
+}
+
+async function hashResults({ run, tools, signal }: Attempt): Promise<HashedTree> {
+  const { exclude_patterns: patterns } = run.record.message.bundle.metadata;
+  const options = {
+    signal,
+    ...(patterns.length === 0 ? {} : { exclude: excludeMatcher(patterns) }),
+    onLeftOut: (path: string, reason: string) =>
+      tools.log.info({ run: run.uuid, path, reason }, 'left out of the results'),
+  };
+  try {
+    return await hashDirectory(run.directory, options);
+  } catch (error) {
+    if (systemCode(error) !== 'EACCES') throw error;
+    await openTree(run.directory);
+    return await hashDirectory(run.directory, options);
+  }
+}
+
+function sizeOfResults({ root }: HashedTree): number {
+  return root.kind === 'link' ? 0 : root.size;
+}

@@ -1,0 +1,38 @@
+/** Reports the end until the server has taken note of it, then leaves nothing of the run behind (execution.md §17.4). */
+import { removeRunDirectory } from '../run-directory.ts';
+import { ownershipOf, type Attempt } from '../tools.ts';
+import { destroyMeanwhile } from './destroy.ts';
+
+/** Returns when the server knows. @param gone called as soon as the run need not be reported any more. */
+export async function finish(attempt: Attempt, gone: () => void): Promise<void> {
+  const { run, tools } = attempt;
+  void destroyMeanwhile(attempt);
+  tools.resources.leave(run.uuid);
+  await orShutdown(run.finalized, tools.shutdown);
+  gone();
+  await clearAway(attempt);
+}
+
+/** Removes what the run has left on this machine. */
+export async function clearAway(attempt: Attempt, options: { keepDirectory?: boolean } = {}): Promise<void> {
+  const { run, tools } = attempt;
+  await destroyMeanwhile(attempt);
+  tools.resources.leave(run.uuid);
+  tools.images.release(run.uuid);
+  tools.cache.release(run.uuid);
+  if (options.keepDirectory !== true) await removeRunDirectory(run.directory, ownershipOf(run.record, tools));
+}
+
+async function orShutdown(promise: Promise<void>, shutdown: AbortSignal): Promise<void> {
+  shutdown.throwIfAborted();
+  let stop: () => void = () => undefined;
+  const stopped = new Promise<never>((_, reject) => {
+    stop = () => reject(shutdown.reason as Error);
+    shutdown.addEventListener('abort', stop, { once: true });
+  });
+  try {
+    await Promise.race([promise, stopped]);
+  } finally {
+    shutdown.removeEventListener('abort', stop);
+  }
+}

@@ -1,0 +1,46 @@
+/** Gets everything a run needs before its command can start, all of it at once (execution.md §17.2). */
+import type { Step } from '../record.ts';
+import { StatusLine } from '../status-line.ts';
+import type { Attempt } from '../tools.ts';
+import { fetchDependencies } from './dependencies.ts';
+import { chooseRuntime } from './image.ts';
+import { waitForResources } from './resources.ts';
+
+export async function prepare(attempt: Attempt): Promise<Step> {
+  const { run, tools } = attempt;
+  const status = new StatusLine((text) => run.say(text));
+  const prepareImage = async (part: Attempt) => {
+    const { runtime, image, note } = await chooseRuntime(part, status.part('image'));
+    if (image !== null) tools.images.hold(run.uuid, image);
+    run.record.runtime = runtime.name;
+    run.record.image = image;
+    run.record.note = note;
+  };
+  await together(attempt, [
+    (part) => waitForResources(part, status.part('resources')),
+    (part) => fetchDependencies(part, status.part('dependencies')),
+    prepareImage,
+  ]);
+  return 'start';
+}
+
+/** Does several things at once; the first failure stops the others, and counts. */
+async function together(
+  attempt: Attempt,
+  works: readonly ((part: Attempt) => Promise<void>)[],
+): Promise<void> {
+  const stop = new AbortController();
+  const part = { ...attempt, signal: AbortSignal.any([attempt.signal, stop.signal]) };
+  let failed: { readonly cause: unknown } | undefined;
+  await Promise.all(
+    works.map(async (work) => {
+      try {
+        await work(part);
+      } catch (cause) {
+        failed ??= { cause };
+        stop.abort(new Error('another part has failed'));
+      }
+    }),
+  );
+  if (failed !== undefined) throw failed.cause;
+}

@@ -1,0 +1,54 @@
+/** Sends the results to the server, for hours if it is away (execution.md §22.2). */
+import { failureWithUploadError, formatSize } from '@sheaf/domain';
+import { FileChangedError, sendContents } from '@sheaf/trees';
+import { SheafError } from '@sheaf/wire';
+import { pauseAfter } from '../../back-off.ts';
+import { isRefusal, isServerAway, messageOf } from '../../errors.ts';
+import type { Step } from '../record.ts';
+import type { Attempt } from '../tools.ts';
+
+const backOff = { first: 1000, longest: 60_000 };
+/** Milliseconds to put up with a server that is away. */
+const patience = 6 * 3_600_000;
+/** Failures that are neither the server's absence nor its refusal. */
+const otherFailures = 5;
+
+export async function upload(attempt: Attempt): Promise<Step> {
+  const { run, tools, signal } = attempt;
+  const { record } = run;
+  if (attempt.hashed === undefined) return 'collect';
+  const peer = tools.results(run.uuid, record.epoch);
+  let awaySince: number | undefined;
+  let others = 0;
+  for (let failures = 1; ; failures += 1) {
+    try {
+      await sendContents(attempt.hashed, peer, {
+        signal,
+        onProgress: ({ bytes }) => run.say(`Uploading results: ${formatSize(bytes)} uploaded.`),
+      });
+      return 'finish';
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof FileChangedError && others === 0) return 'collect';
+      if (isServerAway(error)) awaySince ??= tools.clock.now();
+      else others += 1;
+      const waited = awaySince === undefined ? 0 : tools.clock.now() - awaySince;
+      if (isFinal(error) || others >= otherFailures || waited > patience) {
+        tools.log.warn({ run: run.uuid, error: messageOf(error) }, 'the results of a run cannot be stored');
+        record.failure = failureWithUploadError(record.failure, messageOf(error));
+        return 'finish';
+      }
+      tools.log.info(
+        { run: run.uuid, failures, error: messageOf(error) },
+        'the results are sent again later',
+      );
+      run.say(`Uploading results: waiting to try again (${messageOf(error)}).`);
+      await tools.clock.sleep(pauseAfter(failures, backOff, tools.random()), signal);
+    }
+  }
+}
+
+/** Refused for good; two uploads of the same bytes that got in each other's way are not. */
+function isFinal(error: unknown): boolean {
+  return isRefusal(error) && !(error instanceof SheafError && error.code === 'conflict');
+}

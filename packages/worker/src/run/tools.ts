@@ -1,0 +1,46 @@
+/** What the steps of a run work with; the same for all runs of a worker. */
+import type { HashedTree, SendPeer } from '@sheaf/trees';
+import type { DependencyCache } from '../cache/dependency-cache.ts';
+import type { Clock } from '../clock.ts';
+import type { ImageCache } from '../images/image-cache.ts';
+import type { Log } from '../log.ts';
+import type { ResourcePool } from '../resources/pool.ts';
+import type { Settings } from '../settings/settings.ts';
+import type { HeldRun } from './held-run.ts';
+import type { RunRecord } from './record.ts';
+import type { Ownership } from './run-directory.ts';
+import type { Runtimes } from './runtimes.ts';
+
+export interface RunTools {
+  readonly settings: Pick<Settings, 'id' | 'sharedMemory' | 'maximumImageSize' | 'preemptible'>;
+  readonly runtimes: Runtimes;
+  readonly images: ImageCache;
+  readonly cache: DependencyCache;
+  readonly resources: ResourcePool;
+  /** Takes the results of one attempt of a run. */
+  readonly results: (uuid: string, epoch: number) => SendPeer<unknown>;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Log;
+  /** The worker ends, and the run lives on. */
+  readonly shutdown: AbortSignal;
+}
+
+/** What one step needs to know of the others, while the worker runs; a restarted worker works it out again. */
+export interface Attempt {
+  readonly run: HeldRun;
+  readonly tools: RunTools;
+  /** Fires when the run is to die or the worker ends; another one for each step. */
+  signal: AbortSignal;
+  /** Results as they were hashed. */
+  hashed: HashedTree | undefined;
+  /** The container or sandbox is being removed. */
+  destroying: Promise<void> | undefined;
+}
+
+export function ownershipOf(
+  { epoch }: Pick<RunRecord, 'epoch'>,
+  { settings }: Pick<RunTools, 'settings'>,
+): Ownership {
+  return settings.preemptible ? { worker: settings.id, epoch } : undefined;
+}

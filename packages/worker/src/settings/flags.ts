@@ -1,0 +1,211 @@
+/** The flags of the worker program, in the order of its help. */
+
+export interface Flag {
+  readonly name: string;
+  /** What stands for the value in the help; none for a switch. */
+  readonly value?: string;
+  readonly default?: string;
+  /** In English, for somebody who has never seen the program. */
+  readonly help: string;
+  readonly section: Section;
+}
+
+export type Section =
+  | 'Connection'
+  | 'What the worker offers'
+  | 'How runs are executed'
+  | 'When the worker ends'
+  | 'Other';
+
+export const flags = [
+  {
+    name: 'server',
+    value: 'URL',
+    default: 'http://localhost:2900',
+    section: 'Connection',
+    help: 'Address of the server, without /rest.',
+  },
+  {
+    name: 'password-file',
+    value: 'FILE',
+    section: 'Connection',
+    help: 'User name on the first line, password on the second; only you may have access to it (chmod 600). Without it CODALAB_USERNAME and CODALAB_PASSWORD are used.',
+  },
+  {
+    name: 'credentials',
+    value: 'FILE',
+    section: 'Connection',
+    help: 'JSON file with "username" and "password", as the server keeps it in administrator.json.',
+  },
+  {
+    name: 'id',
+    value: 'NAME',
+    section: 'Connection',
+    help: 'Name of the worker in `cl workers`; a worker started again with the same name and work directory goes on with its runs. Default: host name and process number.',
+  },
+  {
+    name: 'work-dir',
+    value: 'DIR',
+    default: 'codalab-worker-scratch',
+    section: 'Connection',
+    help: 'Where runs execute and dependencies are cached.',
+  },
+  {
+    name: 'tag',
+    value: 'TAG',
+    section: 'What the worker offers',
+    help: 'Take the runs that ask for this tag (`cl run --request-queue TAG`). Letters, digits and hyphens.',
+  },
+  {
+    name: 'tag-exclusive',
+    section: 'What the worker offers',
+    help: 'Take only runs that ask for the tag.',
+  },
+  {
+    name: 'group',
+    value: 'NAME',
+    section: 'What the worker offers',
+    help: 'Execute runs of the members of this group, too.',
+  },
+  {
+    name: 'slots',
+    value: 'N',
+    section: 'What the worker offers',
+    help: 'Execute at most this many runs at once. Default: as many as processors and memory allow.',
+  },
+  {
+    name: 'cpuset',
+    value: 'ALL|0,1,…',
+    default: 'ALL',
+    section: 'What the worker offers',
+    help: 'Numbers of the processors to use.',
+  },
+  {
+    name: 'gpuset',
+    value: 'ALL|NONE|0,1,…',
+    default: 'ALL',
+    section: 'What the worker offers',
+    help: 'Indices or uuids of the GPUs to use.',
+  },
+  {
+    name: 'max-memory',
+    value: 'SIZE',
+    section: 'What the worker offers',
+    help: 'Memory for all runs together, e.g. 8g. Default: all there is.',
+  },
+  {
+    name: 'preemptible',
+    section: 'What the worker offers',
+    help: 'The machine may be taken away at any time: runs then go to another worker.',
+  },
+  {
+    name: 'runtime',
+    value: 'auto|docker|sandbox',
+    default: 'auto',
+    section: 'How runs are executed',
+    help: 'docker: in containers. sandbox: on this system, isolated, without images. auto: docker where there is an engine, else sandbox. Environment variable: SHEAF_RUNTIME.',
+  },
+  {
+    name: 'max-work-dir-size',
+    value: 'SIZE',
+    default: '10g',
+    section: 'How runs are executed',
+    help: 'Size of the cache of dependencies; those unused longest are removed first, those in use never.',
+  },
+  {
+    name: 'max-image-cache-size',
+    value: 'SIZE',
+    section: 'How runs are executed',
+    help: 'Remove the images unused longest above this total. Default: keep all.',
+  },
+  {
+    name: 'max-image-size',
+    value: 'SIZE',
+    section: 'How runs are executed',
+    help: 'Refuse to download larger images.',
+  },
+  {
+    name: 'shared-memory-size-gb',
+    value: 'N',
+    default: '1',
+    section: 'How runs are executed',
+    help: 'Size of /dev/shm in containers, in gigabytes.',
+  },
+  {
+    name: 'network-prefix',
+    value: 'NAME',
+    section: 'How runs are executed',
+    help: 'How the names of the container networks begin. Default: chosen by the runtime.',
+  },
+  {
+    name: 'download-dependencies-max-retries',
+    value: 'N',
+    default: '3',
+    section: 'How runs are executed',
+    help: 'Attempts to get each dependency. A server that is away does not count.',
+  },
+  {
+    name: 'verify-dependencies',
+    section: 'How runs are executed',
+    help: 'Hash cached dependencies again before each use.',
+  },
+  {
+    name: 'local-store',
+    value: 'DIR',
+    section: 'How runs are executed',
+    help: 'Contents directory of a server on this machine: dependencies are linked from it instead of downloaded.',
+  },
+  {
+    name: 'exit-when-idle',
+    section: 'When the worker ends',
+    help: 'End when there was no run for --idle-seconds.',
+  },
+  {
+    name: 'idle-seconds',
+    value: 'N',
+    default: '0',
+    section: 'When the worker ends',
+    help: 'How long without runs counts as idle.',
+  },
+  {
+    name: 'exit-after-num-runs',
+    value: 'N',
+    section: 'When the worker ends',
+    help: 'End after this many runs.',
+  },
+  {
+    name: 'pass-down-termination',
+    section: 'When the worker ends',
+    help: 'When told to end, give runs back to the server. Without it they go on, for the next worker of the same name.',
+  },
+  {
+    name: 'delete-work-dir-on-exit',
+    section: 'When the worker ends',
+    help: 'Remove the work directory at the end, unless runs are left in it.',
+  },
+  { name: 'verbose', section: 'Other', help: 'Log more.' },
+  {
+    name: 'checkin-frequency-seconds',
+    value: 'N',
+    section: 'Other',
+    help: 'Accepted for old scripts, without effect: the server calls when there is something to do.',
+  },
+  {
+    name: 'ws-server',
+    value: 'URL',
+    section: 'Other',
+    help: 'Accepted for old scripts, without effect.',
+  },
+  {
+    name: 'skip-unknown-flags',
+    section: 'Other',
+    help: 'Warn about unknown flags instead of refusing them, as worker.sh does for old scripts.',
+  },
+  { name: 'help', section: 'Other', help: 'Show this text.' },
+] as const satisfies readonly Flag[];
+
+export type FlagName = (typeof flags)[number]['name'];
+
+export function isFlagName(text: string): text is FlagName {
+  return flags.some(({ name }) => name === text);
+}

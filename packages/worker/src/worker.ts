@@ -1,0 +1,254 @@
+/** A worker at work: its loops, and the ways it ends. */
+import type { WorkerProtocol } from '@sheaf/client';
+import type { RunMessage } from '@sheaf/wire';
+import { Acknowledgements } from './agent/acknowledgements.ts';
+import { CheckinLoop } from './agent/checkin-loop.ts';
+import { describeWorker } from './agent/description.ts';
+import { reasonToLeave } from './agent/leaving.ts';
+import { MessageHandler } from './agent/message-handler.ts';
+import { Reporter } from './agent/reporter.ts';
+import { messageOf } from './errors.ts';
+import { freeDisk } from './fingerprint/disk.ts';
+import type { Machine } from './fingerprint/machine.ts';
+import { ReadService } from './reads/service.ts';
+import { HeldRuns } from './run/held-runs.ts';
+import type { RunRecord } from './run/record.ts';
+import type { SavedRuns } from './run/saved-runs.ts';
+import type { RunTools } from './run/tools.ts';
+import { unlimitedRuns, type Settings } from './settings/settings.ts';
+
+export interface WorkerParts {
+  readonly settings: Settings;
+  readonly machine: Machine;
+  readonly protocol: WorkerProtocol;
+  readonly tools: Omit<RunTools, 'shutdown'>;
+  readonly saved: SavedRuns;
+  /** The directory of all run directories. */
+  readonly runDirectories: string;
+  /** Lets go of everything else, once nothing happens any more. */
+  readonly close: (left: { readonly runs: number }) => Promise<void>;
+}
+
+/** Milliseconds to give runs back, and to tell the server, before the worker ends all the same. */
+const givingBackTime = 60_000;
+const farewellTime = 10_000;
+
+export class Worker {
+  /** Resolves when the worker has ended, by itself or because it was told to. */
+  readonly ended: Promise<void>;
+  readonly #parts: WorkerParts;
+  readonly #shutdown = new AbortController();
+  readonly #runs: HeldRuns;
+  readonly #checkins: CheckinLoop;
+  readonly #reporter: Reporter;
+  readonly #acknowledgements = new Acknowledgements();
+  readonly #endedNow: () => void;
+  readonly #first: { resolve: () => void; reject: (error: unknown) => void; promise: Promise<void> };
+  #looping: Promise<void> = Promise.resolve();
+  #started = 0;
+  #busyUntil: number;
+  #greeted = false;
+  #terminating = false;
+  #stopping: Promise<void> | undefined;
+  #leavingTimer: NodeJS.Timeout | undefined;
+
+  constructor(parts: WorkerParts) {
+    this.#parts = parts;
+    const { settings, protocol, saved, runDirectories, machine } = parts;
+    const { clock, random, log } = parts.tools;
+    const signal = this.#shutdown.signal;
+    const tools: RunTools = { ...parts.tools, shutdown: signal };
+    this.#busyUntil = clock.now();
+    this.#first = openPromise();
+    const ended = openPromise();
+    this.ended = ended.promise;
+    this.#endedNow = ended.resolve;
+    this.#runs = new HeldRuns({
+      tools,
+      saved,
+      workerId: settings.id,
+      directory: runDirectories,
+      changed: (uuid) => this.#reporter.changed(uuid),
+      countChanged: () => this.#noteCount(),
+    });
+    const reads = new ReadService({ runs: this.#runs, runtimes: tools.runtimes, protocol, signal, log });
+    const handler = new MessageHandler({
+      runs: this.#runs,
+      acknowledgements: this.#acknowledgements,
+      acceptsRuns: () => !this.#terminating && this.#runsLeft > 0,
+      askLeave: (message) => this.#askLeave(message, machine.hostname),
+      started: () => {
+        this.#started += 1;
+      },
+      serve: (message) => reads.serve(message),
+      log,
+    });
+    const common = { acknowledgements: this.#acknowledgements, clock, random, log };
+    const handle = (messages: readonly unknown[]) => handler.handle(messages);
+    this.#reporter = new Reporter({
+      ...common,
+      handle,
+      signal,
+      send: (report, stop) => protocol.report(report, stop),
+      reports: (uuids) => this.#runs.reports(uuids),
+      unknown: () => this.#checkins.wake(),
+    });
+    this.#checkins = new CheckinLoop({
+      ...common,
+      handle,
+      checkin: (checkin, stop) => protocol.checkin(checkin, stop),
+      describe: async () =>
+        describeWorker({
+          settings,
+          machine,
+          runtimes: tools.runtimes,
+          freeDisk: await freeDisk(settings.workDirectory),
+          dependencies: tools.cache.keys,
+          runs: this.#runs.reports(),
+          runsLeft: this.#runsLeft,
+          terminating: this.#terminating,
+        }),
+      succeeded: () => this.#noteContact(),
+      failed: (error) => this.#first.reject(error),
+    });
+  }
+
+  get runs(): HeldRuns {
+    return this.#runs;
+  }
+
+  /**
+   * Goes on with the runs of an earlier process, and checks in. Returns when the server has answered.
+   * @throws whatever the first check-in failed with, unless `stubborn`: then it is tried until the server is there
+   */
+  async start(
+    records: readonly RunRecord[],
+    options: { stubborn: (error: unknown) => boolean },
+  ): Promise<void> {
+    for (const record of records) this.#runs.recover(record);
+    this.#looping = this.#checkins.run(this.#shutdown.signal);
+    const { exitWhenIdle, exitAfterRuns } = this.#parts.settings;
+    if (exitWhenIdle || exitAfterRuns < unlimitedRuns) {
+      this.#leavingTimer = setInterval(() => this.#leaveIfDone(), 1000);
+    }
+    try {
+      await this.#first.promise;
+    } catch (error) {
+      if (options.stubborn(error)) return;
+      throw error;
+    }
+  }
+
+  /** Ends the worker: its runs are left to the next one, or given back to the server where the settings say so. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
+    const { settings, tools, saved, protocol } = this.#parts;
+    this.#terminating = true;
+    clearInterval(this.#leavingTimer);
+    if (settings.passDownTermination) await this.#giveBackRuns();
+    const held = this.#runs.count + this.#runs.all.length;
+    this.#shutdown.abort(new Error('the worker ends'));
+    await Promise.all([this.#runs.settled(), this.#looping]);
+    await Promise.all([saved.settle(), tools.cache.settle(), tools.images.settle()]);
+    if (held === 0 && this.#checkins.wasInTouch) await this.#sayGoodbye(protocol);
+    await this.#parts.close({ runs: held });
+    tools.log.info({ runs: held }, 'worker ended');
+    this.#endedNow();
+  }
+
+  /** Runs whose results the server has already are left to finish. */
+  async #giveBackRuns(): Promise<void> {
+    const { log } = this.#parts.tools;
+    for (const run of this.#runs.all) {
+      if (run.record.step !== 'finish') run.kill({ kind: 'restage', message: 'the worker ends' });
+    }
+    // From now on the server gives this worker nothing more.
+    this.#checkins.wake();
+    await atMost(givingBackTime, this.#runs.settled());
+    if (await atMost(farewellTime, this.#reporter.settled())) await this.#runs.forgetRestaged();
+    else log.warn({}, 'the server could not be told that runs are given back');
+  }
+
+  async #sayGoodbye(protocol: WorkerProtocol): Promise<void> {
+    try {
+      await protocol.checkout(AbortSignal.timeout(3000));
+    } catch (error) {
+      // It notices by itself, a little later.
+      this.#parts.tools.log.debug(
+        { error: messageOf(error) },
+        'the server was not told that the worker ends',
+      );
+    }
+  }
+
+  get #runsLeft(): number {
+    return Math.max(0, this.#parts.settings.exitAfterRuns - this.#started);
+  }
+
+  #askLeave(message: RunMessage, hostname: string): Promise<boolean> {
+    const { protocol, tools } = this.#parts;
+    return protocol.startBundle(
+      message.bundle.uuid,
+      { hostname, start_time: Math.floor(tools.clock.now() / 1000), epoch: message.epoch },
+      this.#shutdown.signal,
+    );
+  }
+
+  #noteContact(): void {
+    if (this.#greeted) return;
+    this.#greeted = true;
+    const { settings, machine, tools } = this.#parts;
+    const { cpus, gpus, memory } = machine;
+    const runtime = tools.runtimes.primary.name;
+    const offer = { cpus: cpus.length, gpus: gpus.length, memory, runtime };
+    // Start scripts wait for these very words.
+    tools.log.info({ id: settings.id, server: settings.server, ...offer }, 'Worker started!');
+    this.#first.resolve();
+    this.#reporter.open();
+  }
+
+  #noteCount(): void {
+    this.#busyUntil = this.#parts.tools.clock.now();
+  }
+
+  #leaveIfDone(): void {
+    const { settings, tools } = this.#parts;
+    const reason = reasonToLeave(settings, {
+      runs: this.#runs.count,
+      started: this.#started,
+      idleSeconds: (tools.clock.now() - this.#busyUntil) / 1000,
+      inTouch: this.#checkins.inTouch,
+    });
+    if (reason === undefined || this.#stopping !== undefined) return;
+    tools.log.info({ reason }, 'nothing left to do');
+    void this.stop();
+  }
+}
+
+/** Whether the work was done within the time. */
+async function atMost(milliseconds: number, work: Promise<void>): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), milliseconds);
+  });
+  try {
+    return await Promise.race([work.then(() => true as const), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function openPromise(): { promise: Promise<void>; resolve: () => void; reject: (error: unknown) => void } {
+  let resolve: () => void = () => undefined;
+  let reject: (error: unknown) => void = () => undefined;
+  const promise = new Promise<void>((settle, fail) => {
+    resolve = settle;
+    reject = fail;
+  });
+  promise.catch(() => undefined);
+  return { promise, resolve, reject };
+}
