@@ -150,9 +150,9 @@ export class Worker {
     this.#terminating = true;
     clearInterval(this.#leavingTimer);
     if (settings.passDownTermination) await this.#giveBackRuns();
-    const held = this.#runs.count + this.#runs.all.length;
     this.#shutdown.abort(new Error('the worker ends'));
     await Promise.all([this.#runs.settled(), this.#looping]);
+    const held = this.#runs.all.length;
     await Promise.all([saved.settle(), tools.cache.settle(), tools.images.settle()]);
     if (held === 0 && this.#checkins.wasInTouch) await this.#sayGoodbye(protocol);
     await this.#parts.close({ runs: held });

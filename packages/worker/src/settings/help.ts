@@ -22,7 +22,7 @@ export function helpText(): string {
     const entries = flags.filter((flag) => flag.section === section).map(describe);
     return `${section}:\n${entries.join('\n')}`;
   });
-  return [opening, ...parts, closing].join('\n');
+  return `${[opening.trimEnd(), ...parts].join('\n\n')}\n${closing}`;
 }
 
 function describe(flag: Flag): string {
