@@ -8,6 +8,8 @@ import type { Duplex } from 'node:stream';
 interface ParserError {
   code?: string | undefined;
   rawPacket?: unknown;
+  /** How much of the packet was understood: the byte may come together with the end of the request. */
+  bytesParsed?: unknown;
 }
 
 export interface StrayBytes {
@@ -29,7 +31,7 @@ export function createStrayBytes(): StrayBytes {
     },
     handle(error, socket) {
       const response = pending.get(socket);
-      if (response !== undefined && isNulBytes(error.rawPacket)) {
+      if (response !== undefined && isNulBytes(error)) {
         // The parser is lost after the byte, so the connection serves this answer and no further request.
         response.shouldKeepAlive = false;
         response.once('finish', () => socket.end());
@@ -41,8 +43,10 @@ export function createStrayBytes(): StrayBytes {
   };
 }
 
-function isNulBytes(bytes: unknown): boolean {
-  return bytes instanceof Uint8Array && bytes.length > 0 && bytes.every((byte) => byte === 0);
+function isNulBytes({ rawPacket, bytesParsed }: ParserError): boolean {
+  if (!(rawPacket instanceof Uint8Array)) return false;
+  const stray = rawPacket.subarray(typeof bytesParsed === 'number' ? bytesParsed : 0);
+  return stray.length > 0 && stray.every((byte) => byte === 0);
 }
 
 function refusal(code: string | undefined): string {

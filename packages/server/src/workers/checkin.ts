@@ -142,7 +142,8 @@ function holdTime(
   if ((request.protocol ?? 1) >= 2) return Math.min(asked ?? longestHold, longestHold, bound);
   // An original worker cannot advance its runs while it waits here.
   if (wakeUps.isConnected(worker.workerId)) return 0;
-  return Math.min(request.runs.length > 0 ? originalBusyHold : originalIdleHold, bound);
+  const longest = request.runs.length > 0 ? originalBusyHold : originalIdleHold;
+  return Math.min(asked ?? longest, longest, bound);
 }
 
 /** Everything the check-in says, in one transaction. Answers what follows for the worker. */
