@@ -10,7 +10,11 @@ import { createBundle, untilState, viewBundle } from './testing/bundles.ts';
 import { reportOf } from './testing/scripted-worker.ts';
 
 /** What an original worker reports has these keys and no others. */
-function report(uuid: string, state: 'preparing' | 'running' | 'finalizing' | 'ready' | 'staged', more: object = {}) {
+function report(
+  uuid: string,
+  state: 'preparing' | 'running' | 'finalizing' | 'ready' | 'staged',
+  more: object = {},
+) {
   return {
     ...reportOf(uuid, state),
     remote: 'node7(4242)',
@@ -65,7 +69,18 @@ describe.each(databases)('an original worker (%s)', (database) => {
     const resources = run['resources'] as Record<string, unknown>;
     expect(Object.keys(resources)).toEqual(
       expect.arrayContaining([
-        ...['cpus', 'gpus', 'docker_image', 'time', 'memory', 'disk', 'network', 'tag', 'tag_exclusive', 'runs_left'],
+        ...[
+          'cpus',
+          'gpus',
+          'docker_image',
+          'time',
+          'memory',
+          'disk',
+          'network',
+          'tag',
+          'tag_exclusive',
+          'runs_left',
+        ],
       ]),
     );
     expect(resources).toMatchObject({ runs_left: null, tag_exclusive: false, tag: '' });
@@ -136,7 +151,10 @@ describe.each(databases)('an original worker (%s)', (database) => {
     expect(await worker.checkin({ runs: [report(uuid, 'running')] })).toContainEqual({ type: 'kill', uuid });
     const final = report(uuid, 'finalizing', { failure_message: 'Kill requested' });
     expect(await worker.checkin({ runs: [final] })).toContainEqual({ type: 'mark_finalized', uuid });
-    expect(await viewBundle(server, uuid)).toMatchObject({ state: 'killed', metadata: { actions: ['kill'] } });
+    expect(await viewBundle(server, uuid)).toMatchObject({
+      state: 'killed',
+      metadata: { actions: ['kill'] },
+    });
   });
 
   it('never gets an error for a run that is not its own', async () => {
@@ -184,7 +202,9 @@ describe.each(databases)('an original worker (%s)', (database) => {
     await worker.reply(message['socket_id'] as number, { target_info: info });
     message = await question();
     expect(message).toMatchObject({ read_args: { type: 'stream_file' } });
-    expect((await worker.replyStream(message['socket_id'] as number, Buffer.from('hello\n'))).status).toBe(200);
+    expect((await worker.replyStream(message['socket_id'] as number, Buffer.from('hello\n'))).status).toBe(
+      200,
+    );
     expect(await (await whole).text()).toBe('hello\n');
 
     const part = server.fetch(`/rest/bundles/${uuid}/contents/blob/stdout`, {

@@ -29,7 +29,14 @@ const runMetadata = {
 
 /** The uuid of a new bundle. */
 export async function createBundle(server: TestServer, bundle: NewBundle = {}): Promise<string> {
-  const { as = 'root', type = 'run', command = 'true', metadata = {}, dependencies = [], query = '' } = bundle;
+  const {
+    as = 'root',
+    type = 'run',
+    command = 'true',
+    metadata = {},
+    dependencies = [],
+    query = '',
+  } = bundle;
   const attributes = {
     bundle_type: type,
     command: type === 'run' ? command : null,
@@ -67,7 +74,9 @@ export async function viewBundle(server: TestServer, uuid: string, as = 'root'):
   expect(response.status, text).toBe(200);
   const { attributes } = (
     JSON.parse(text) as {
-      data: { attributes: { state: string; state_details: string | null; metadata: Record<string, unknown> } };
+      data: {
+        attributes: { state: string; state_details: string | null; metadata: Record<string, unknown> };
+      };
     }
   ).data;
   return { state: attributes.state, metadata: attributes.metadata, details: attributes.state_details };
@@ -84,7 +93,8 @@ export async function untilState(
   for (;;) {
     const view = await viewBundle(server, uuid, as);
     if (states.includes(view.state)) return view;
-    if (Date.now() > deadline) throw new Error(`${uuid} is ${view.state} (${view.details}), not ${states.join(' or ')}`);
+    if (Date.now() > deadline)
+      throw new Error(`${uuid} is ${view.state} (${view.details}), not ${states.join(' or ')}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
@@ -106,7 +116,10 @@ export async function uploadFile(
   { as = 'root', filename = 'data.txt', unpack = 0, expectStatus = 200 } = {},
 ): Promise<string> {
   const uuid = await createBundle(server, { as, type: 'dataset', query: 'wait_for_upload=1' });
-  const response = await putContents(server, uuid, content, { as, query: `filename=${filename}&unpack=${unpack}` });
+  const response = await putContents(server, uuid, content, {
+    as,
+    query: `filename=${filename}&unpack=${unpack}`,
+  });
   expect(response.status, await response.text()).toBe(expectStatus);
   return uuid;
 }
@@ -115,9 +128,18 @@ export async function putContents(
   server: TestServer,
   uuid: string,
   body: string | Uint8Array,
-  { as = 'root', query = '', headers = {} }: { as?: string; query?: string; headers?: Record<string, string> } = {},
+  {
+    as = 'root',
+    query = '',
+    headers = {},
+  }: { as?: string; query?: string; headers?: Record<string, string> } = {},
 ): Promise<Response> {
-  return await server.fetch(`/rest/bundles/${uuid}/contents/blob/?${query}`, { as, method: 'PUT', body, headers });
+  return await server.fetch(`/rest/bundles/${uuid}/contents/blob/?${query}`, {
+    as,
+    method: 'PUT',
+    body,
+    headers,
+  });
 }
 
 export async function diskUsed(server: TestServer, as: string): Promise<number> {

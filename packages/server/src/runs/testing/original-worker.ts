@@ -40,7 +40,9 @@ export async function originalWorker(
 
   const simple = async (method: string, path: string, headers: string, body = Buffer.alloc(0)) => {
     const socket = await dial(server.url);
-    socket.write(`${method} ${path} HTTP/1.1\r\nAccept-Encoding: identity\r\n${headers}${common}Connection: close\r\n\r\n`);
+    socket.write(
+      `${method} ${path} HTTP/1.1\r\nAccept-Encoding: identity\r\n${headers}${common}Connection: close\r\n\r\n`,
+    );
     socket.write(body);
     return await readAnswer(socket);
   };
@@ -85,13 +87,16 @@ export async function originalWorker(
         ...more,
       });
       if (answer.status !== 200 || answer.headers['content-type'] !== 'application/json') {
-        throw new Error(`check-in: ${answer.status} ${answer.headers['content-type']} ${answer.body.toString()}`);
+        throw new Error(
+          `check-in: ${answer.status} ${answer.headers['content-type']} ${answer.body.toString()}`,
+        );
       }
       return JSON.parse(answer.body.toString()) as (Record<string, unknown> | null)[];
     },
     start: async (uuid) => {
       const answer = await postJson(`start_bundle/${uuid}`, { hostname: 'node7', start_time: 1_700_000_000 });
-      if (answer.status !== 200) throw new Error(`start_bundle: ${answer.status}, the worker sleeps for an hour`);
+      if (answer.status !== 200)
+        throw new Error(`start_bundle: ${answer.status}, the worker sleeps for an hour`);
       return JSON.parse(answer.body.toString()) === true;
     },
     upload: (uuid, archive, { strayNul = false } = {}) =>
@@ -131,7 +136,8 @@ async function readAnswer(socket: Socket): Promise<RawAnswer> {
     }
   }
   const answer = parseAnswer(Buffer.concat(pieces), true);
-  if (answer === undefined) throw new Error(`No whole answer: ${Buffer.concat(pieces).toString().slice(0, 500)}`);
+  if (answer === undefined)
+    throw new Error(`No whole answer: ${Buffer.concat(pieces).toString().slice(0, 500)}`);
   return answer;
 }
 
@@ -143,11 +149,16 @@ function parseAnswer(bytes: Buffer, ended: boolean): RawAnswer | undefined {
   const rest = bytes.subarray(end + 4);
   if (status === 100) return parseAnswer(rest, ended);
   const headers = Object.fromEntries(
-    lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]),
+    lines.map((line) => [
+      line.slice(0, line.indexOf(':')).toLowerCase(),
+      line.slice(line.indexOf(':') + 1).trim(),
+    ]),
   );
   const length = headers['content-length'];
   if (length !== undefined) {
-    return rest.length >= Number(length) ? { status, headers, body: rest.subarray(0, Number(length)) } : undefined;
+    return rest.length >= Number(length)
+      ? { status, headers, body: rest.subarray(0, Number(length)) }
+      : undefined;
   }
   if (headers['transfer-encoding'] === 'chunked') {
     const body = unchunk(rest);

@@ -42,16 +42,23 @@ const offer: CheckinInput = {
 
 export function scriptedWorker(
   server: TestServer,
-  { id = 'worker-1', owner = 'root', ...settings }: { id?: string; owner?: string } & Partial<CheckinInput> = {},
+  {
+    id = 'worker-1',
+    owner = 'root',
+    ...settings
+  }: { id?: string; owner?: string } & Partial<CheckinInput> = {},
 ): ScriptedWorker {
   let acknowledged: number[] = [];
   const base = `/rest/workers/${encodeURIComponent(id)}`;
-  const post = (path: string, json: unknown) => server.fetch(`${base}/${path}`, { as: owner, method: 'POST', json });
+  const post = (path: string, json: unknown) =>
+    server.fetch(`${base}/${path}`, { as: owner, method: 'POST', json });
   const messagesOf = async (response: Response): Promise<WorkerMessage[]> => {
     const text = await response.text();
     expect(response.status, text).toBe(200);
     const messages = (JSON.parse(text) as (WorkerMessage | null)[]).filter((message) => message !== null);
-    acknowledged.push(...messages.flatMap(({ message_id }) => (message_id === undefined ? [] : [message_id])));
+    acknowledged.push(
+      ...messages.flatMap(({ message_id }) => (message_id === undefined ? [] : [message_id])),
+    );
     return messages;
   };
   const checkin: ScriptedWorker['checkin'] = async (more = {}) => {
@@ -89,12 +96,15 @@ export function scriptedWorker(
     },
     reply: (socketId, value) => post(`reply/${socketId}`, value),
     replyData: (socketId, body, header = {}) =>
-      server.fetch(`${base}/reply_data/${socketId}?header_message=${encodeURIComponent(JSON.stringify(header))}`, {
-        as: owner,
-        method: 'POST',
-        body,
-        headers: { 'content-type': 'application/x-www-form-urlencoded' },
-      }),
+      server.fetch(
+        `${base}/reply_data/${socketId}?header_message=${encodeURIComponent(JSON.stringify(header))}`,
+        {
+          as: owner,
+          method: 'POST',
+          body,
+          headers: { 'content-type': 'application/x-www-form-urlencoded' },
+        },
+      ),
   };
   return worker;
 }
