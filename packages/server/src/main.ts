@@ -1,9 +1,10 @@
 /* The one place that puts the parts of the server together: opens everything, listens, and closes it again in order. */
-import { access, constants, mkdir, readFile, rm } from 'node:fs/promises';
+import { access, constants, readFile, rm } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { pino, type Logger } from 'pino';
 import { z } from 'zod';
+import { makePrivateDirectory } from './files/private-directory.ts';
 import { writePrivateFile } from './files/private-file.ts';
 import { createApp, type App } from './http/app.ts';
 import { openServices, type OpenServices } from './open-services.ts';
@@ -93,7 +94,7 @@ async function attempting<Result>(settings: Settings, work: () => Promise<Result
 
 async function refuseUnusableHome(home: string): Promise<void> {
   try {
-    await mkdir(home, { recursive: true, mode: 0o700 });
+    await makePrivateDirectory(home);
     await access(home, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);

@@ -1,6 +1,6 @@
 /* Builds what every part of the server is given out of the settings. */
 import { randomBytes, randomUUID } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
+
 import { join } from 'node:path';
 import { uuidFromBytes } from '@sheaf/domain';
 import { DirectoryStore } from '@sheaf/trees';
@@ -9,6 +9,7 @@ import { prepareAccounts } from './accounts/administrator.ts';
 import { openDatabase } from './database/open.ts';
 import { unitsOfWork } from './database/unit-of-work.ts';
 import { createEvents } from './events/events.ts';
+import { makePrivateDirectory } from './files/private-directory.ts';
 import type { Clock, Ids, Services } from './services.ts';
 import type { Settings } from './settings/settings.ts';
 
@@ -22,7 +23,7 @@ export async function openServices(
   settings: Settings,
   { log, clock = systemClock }: { log: Logger; clock?: Clock },
 ): Promise<OpenServices> {
-  await mkdir(settings.home, { recursive: true, mode: 0o700 });
+  await makePrivateDirectory(settings.home);
   const database = await openDatabase(settings.database);
   try {
     const events = createEvents((error, event) => log.error({ err: error, event }, 'a listener failed'));

@@ -13,8 +13,9 @@ import type { Viewer } from './viewer.ts';
 export function authenticateRequests(app: FastifyInstance, services: Services): void {
   app.decorateRequest('viewer');
   app.addHook('preValidation', async (request, reply) => {
-    request.viewer = await viewerOf(request, services);
+    request.viewer = { kind: 'anonymous' };
     if (request.is404) return;
+    request.viewer = await viewerOf(request, services);
     const refusal = refusalOf(request, services.settings.protectedMode);
     if (refusal === undefined) return;
     if (isAjax(request)) throw refusal.error;

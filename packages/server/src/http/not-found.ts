@@ -10,6 +10,13 @@ export function answerUnknownRoutes(app: FastifyInstance): void {
     const methods = Array.isArray(route.method) ? route.method : [route.method];
     for (const method of methods) known.push({ method, pattern: patternOf(route.url) });
   });
+  // The router lets a parameter be empty, but a trailing slash is another path (rest-api.md §1.1).
+  app.addHook('onRequest', async (request, reply) => {
+    const parameters = Object.entries(request.params as Record<string, string>);
+    if (!request.is404 && parameters.some(([name, value]) => name !== '*' && value === '')) {
+      return reply.callNotFound();
+    }
+  });
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split('?', 1)[0] ?? '';
     const others = known.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method);

@@ -47,6 +47,8 @@ export interface TestServerOptions {
   database: DatabaseName;
   clock?: Clock;
   settings?: Partial<Settings>;
+  /** Adds routes of the test's own. */
+  extend?: (app: App, services: Services) => void;
 }
 
 /** Hashing takes a while by design; tests that do not sign in with a password share this one's hash. */
@@ -74,6 +76,7 @@ export async function startTestServer(options: TestServerOptions): Promise<TestS
   const { services } = opened;
   const execution = createExecution(services);
   const app = await createApp(services, execution);
+  options.extend?.(app, services);
   const address = await app.listen({ host: '127.0.0.1', port: 0 });
   await execution.start();
   const tokens = new Map<string, Promise<string>>();
