@@ -1,8 +1,8 @@
 /** Getting images: which digest a name means now, and that digest into the engine (execution §19). */
+import { formatSize } from '@sheaf/domain';
 import type { EngineClient } from '../engine/client.ts';
 import { isConflict, isNotFound } from '../engine/errors.ts';
 import type { Image } from '../engine/schema.ts';
-import { formatBytes } from '../command/bytes.ts';
 import { ImageError, type PreparedImage, type PrepareImageOptions } from '../port.ts';
 import { imageFailure } from './image-failure.ts';
 import { PullProgress } from './progress.ts';
@@ -166,9 +166,8 @@ export class Images {
 
 function refuseLarger(text: string, size: number, maximum: number | undefined): void {
   if (maximum !== undefined && maximum > 0 && size > maximum) {
-    const sizes = [size, maximum].map(formatBytes);
     throw new ImageError(
-      `The size of ${text}: ${sizes[0]} exceeds the maximum image size allowed ${sizes[1]}.`,
+      `The size of ${text}: ${formatSize(size)} exceeds the maximum image size allowed ${formatSize(maximum)}.`,
       { transient: false },
     );
   }

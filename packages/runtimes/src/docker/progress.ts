@@ -1,6 +1,6 @@
 /** One line of words for the many layers of a pull (execution §19). */
+import { formatSize } from '@sheaf/domain';
 import type { StreamLine } from '../engine/schema.ts';
-import { formatBytes } from '../command/bytes.ts';
 
 interface Layer {
   current: number;
@@ -54,7 +54,8 @@ function describe(verb: string, layers: Map<string, Layer>): string {
   const current = sum(layers, 'current');
   const total = sum(layers, 'total');
   const percent = total === 0 ? 0 : Math.floor((100 * current) / total);
-  return `${verb} ${formatBytes(current)}/${formatBytes(total)} (${percent}% done)`;
+  const [done, all] = [current, total].map((bytes) => formatSize(bytes, { withBytes: true }));
+  return `${verb} ${done}/${all} (${percent}% done)`;
 }
 
 function sum(layers: Map<string, Layer>, key: keyof Layer): number {

@@ -16,7 +16,7 @@ import type {
   RuntimeCapabilities,
 } from '../port.ts';
 import type { EngineTraits } from './container.ts';
-import { containerExit, isRunning, vanished } from './exit.ts';
+import { containerExit, isRunning } from './exit.ts';
 import { Images } from './images.ts';
 import { containerOf, dockerHandle, dockerRuntimeName, labels } from './names.ts';
 import { PreparedNetworks } from './prepared-networks.ts';
@@ -135,7 +135,8 @@ class DockerRuntime implements Runtime {
         return { state: 'running' };
       }
       if (container.State.Status === 'created') {
-        return { state: 'ended', exit: { ...vanished, message: 'The container was never started' } };
+        // The worker died between making and starting it: nothing of the run has happened, and a start replaces it.
+        return undefined;
       }
       return { state: 'ended', exit: await containerExit(this.#engine, container) };
     } catch (error) {

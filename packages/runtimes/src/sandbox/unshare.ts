@@ -3,8 +3,10 @@
  * shell script that runs as the first process of the new namespaces, and stays it: it waits for the command and hands on its
  * status. Signals that the command sends to itself would be ignored if the command were that first process.
  */
+import { dirname } from 'node:path';
 import { assertNever } from '@sheaf/domain';
 import { becomeUser, dropEverything, type SandboxCall } from './bubblewrap.ts';
+import { isBelow } from './layout.ts';
 import type { MountStep } from './plan.ts';
 
 export interface UnshareOptions {
@@ -40,8 +42,12 @@ export function unshareCommand(call: SandboxCall, options: UnshareOptions): stri
   ];
 }
 
-/** Builds the new root on a directory of the run's own, moves into it, and lets go of the old one. */
+/**
+ * Builds the new root on a directory of the run's own, moves into it, and lets go of the old one. All mounts are one call of
+ * `mount` with a table, and all directories one of `mkdir`: a process for each would take longer than everything else.
+ */
 export function setUpScript(call: SandboxCall, infoDescriptor: number): string {
+  const made = call.steps.filter((step) => !call.steps.some((other) => isInside(step, other)));
   return [
     'set -e',
     // The old /proc still shows the outer numbers.
@@ -49,17 +55,18 @@ export function setUpScript(call: SandboxCall, infoDescriptor: number): string {
     `printf '{"child-pid": %s}' "$pid" >&${infoDescriptor}`,
     `root=${quote(call.root)}`,
     'mount -t tmpfs -o mode=0755,nosuid,nodev sandbox "$root"',
-    ...call.steps.flatMap(stepLines),
-    ...deviceLinks,
-    'hostname run',
-    'mkdir -p "$root/.old"',
     'cd "$root"',
+    `mkdir -p -m 0755 .old ${made.flatMap(directoriesOf).map(quote).join(' ')}`,
+    ...made.flatMap(linkLines),
+    ...made.flatMap(placeholderLines),
+    ...mountAll(call.steps.flatMap((step) => tableLines(step, call.root))),
+    ...call.steps.flatMap((step) => deviceLines(step, call.root)),
+    'hostname run',
     'pivot_root . .old',
     'umount -l /.old',
-    'rmdir /.old',
+    'rm -d /.old /.table',
     'mount -o remount,bind,ro /dev',
     'mount -o remount,bind,ro /',
-    ...(call.network ? [] : ['ip link set lo up 2>/dev/null || true']),
     'cd /',
     'set +e',
     '"$@"',
@@ -68,41 +75,76 @@ export function setUpScript(call: SandboxCall, infoDescriptor: number): string {
 }
 
 const deviceNames = ['null', 'zero', 'full', 'random', 'urandom', 'tty'];
-const deviceLinks = [
-  'ln -s /proc/self/fd "$root/dev/fd"',
-  'for number in 0:stdin 1:stdout 2:stderr; do ln -s "/proc/self/fd/${number%%:*}" "$root/dev/${number#*:}"; done',
-];
 
-function stepLines(step: MountStep): string[] {
-  const target = `"$root"${quote(step.target)}`;
+/** Whether a step is for a place below another one's: that has to be there already, in what is mounted. */
+function isInside(step: MountStep, other: MountStep): boolean {
+  return step !== other && other.kind !== 'directory' && isBelow(step.target, other.target);
+}
+
+/** Relative to the new root. */
+function directoriesOf(step: MountStep): string[] {
+  const path = step.target.slice(1);
+  return step.kind === 'link' ? [] : [step.kind === 'bind' && step.isFile ? dirname(path) : path];
+}
+
+function linkLines(step: MountStep): string[] {
+  return step.kind === 'link' ? [`ln -s ${quote(step.to)} ${quote(step.target.slice(1))}`] : [];
+}
+
+function placeholderLines(step: MountStep): string[] {
+  return step.kind === 'bind' && step.isFile ? [`: >${quote(step.target.slice(1))}`] : [];
+}
+
+/** Lines of a table of file systems: what, where, type, options. */
+function tableLines(step: MountStep, root: string): string[] {
+  const target = tableWord(`${root}${step.target}`);
   switch (step.kind) {
-    case 'bind':
-      return [
-        step.isFile
-          ? `mkdir -p "$(dirname ${target})"; [ -e ${target} ] || : >${target}`
-          : `mkdir -p ${target}`,
-        `mount -o bind${step.readOnly ? ',ro' : ''} ${quote(step.source)} ${target}`,
-      ];
-    case 'directory':
-      return [`mkdir -m 0755 ${target}`];
-    case 'link':
-      return [`ln -s ${quote(step.to)} ${target}`];
-    case 'memory':
-      return [
-        `mkdir -p ${target}`,
-        `mount -t tmpfs -o mode=${step.mode},nosuid,nodev${step.size > 0 ? `,size=${step.size}` : ''} sandbox ${target}`,
-      ];
+    case 'bind': {
+      const options = `rbind,nosuid,nodev${step.readOnly ? ',ro' : ''}`;
+      return [`${tableWord(step.source)} ${target} none ${options}`];
+    }
+    case 'memory': {
+      const size = step.size > 0 ? `,size=${step.size}` : '';
+      return [`sandbox ${target} tmpfs mode=${step.mode},nosuid,nodev,X-mount.mkdir${size}`];
+    }
     case 'processes':
-      return [`mkdir -p ${target}`, `mount -t proc -o nosuid,nodev,noexec proc ${target}`];
+      return [`proc ${target} proc nosuid,nodev,noexec`];
     case 'devices':
-      return [
-        `mkdir -p ${target}`,
-        `mount -t tmpfs -o mode=0755,nosuid sandbox ${target}`,
-        ...deviceNames.map((name) => `: >${target}/${name}; mount --bind /dev/${name} ${target}/${name}`),
-      ];
+      return [`sandbox ${target} tmpfs mode=0755,nosuid`];
+    case 'directory':
+    case 'link':
+      return [];
     default:
       return assertNever(step);
   }
+}
+/** The devices every program expects, and the links to its own descriptors. */
+function deviceLines(step: MountStep, root: string): string[] {
+  if (step.kind !== 'devices') {
+    return [];
+  }
+  const directory = step.target.slice(1);
+  const descriptors = [
+    ['/proc/self/fd', 'fd'],
+    ...['stdin', 'stdout', 'stderr'].map((name, number) => [`fd/${number}`, name]),
+  ];
+  return [
+    `for name in ${deviceNames.join(' ')}; do : >"${directory}/$name"; done`,
+    ...mountAll(
+      deviceNames.map((name) => `/dev/${name} ${tableWord(`${root}${step.target}/${name}`)} none bind`),
+    ),
+    ...descriptors.map(([to, name]) => `ln -s ${to} ${directory}/${name}`),
+  ];
+}
+
+/** The table is a file: `mount` does not take it from a pipe. */
+function mountAll(lines: readonly string[]): string[] {
+  return [`printf '%s\\n' ${lines.map(quote).join(' ')} >.table`, 'mount -a -T .table'];
+}
+
+/** One word of a table of file systems, whatever is in it. */
+function tableWord(text: string): string {
+  return text.replace(/[\\\s]/g, (character) => `\\${character.charCodeAt(0).toString(8).padStart(3, '0')}`);
 }
 
 /** One word for the shell, whatever is in it. */
