@@ -5,8 +5,8 @@ import { workerKeyText, type WorkerKey } from './worker-key.ts';
 type WakeReason = 'message' | 'timeout' | 'replaced' | 'closed';
 
 interface Held {
-  /** Something was queued since the holder last looked. */
-  pending: boolean;
+  /** What happened since the holder last looked. The end of a hold stays; a message is looked at once. */
+  pending: Exclude<WakeReason, 'timeout'> | undefined;
   wake: ((reason: WakeReason) => void) | undefined;
 }
 
@@ -22,6 +22,7 @@ export class HeldCheckins {
   readonly #held = new Map<string, Held>();
   readonly #after: (milliseconds: number, callback: () => void) => () => void;
   readonly #stop: () => void;
+  #stopped = false;
 
   constructor(events: Events, after: (milliseconds: number, callback: () => void) => () => void) {
     this.#after = after;
@@ -33,7 +34,7 @@ export class HeldCheckins {
     const key = workerKeyText(worker);
     const replaced = this.#held.has(key);
     this.#wake(key, 'replaced');
-    const held: Held = { pending: false, wake: undefined };
+    const held: Held = { pending: this.#stopped ? 'closed' : undefined, wake: undefined };
     this.#held.set(key, held);
     const closed = () => held.wake?.('closed');
     signal.addEventListener('abort', closed);
@@ -59,14 +60,15 @@ export class HeldCheckins {
   /** Answers all that are held; later ones are not held any more. */
   stop(): void {
     this.#stop();
-    for (const held of this.#held.values()) held.wake?.('closed');
+    this.#stopped = true;
+    for (const key of this.#held.keys()) this.#wake(key, 'closed');
     this.#held.clear();
   }
 
-  #wake(key: string, reason: WakeReason): void {
+  #wake(key: string, reason: Exclude<WakeReason, 'timeout'>): void {
     const held = this.#held.get(key);
     if (held === undefined) return;
-    if (reason === 'message') held.pending = true;
+    if (held.pending === undefined || held.pending === 'message') held.pending = reason;
     held.wake?.(reason);
   }
 
@@ -75,13 +77,13 @@ export class HeldCheckins {
       const finish = (reason: WakeReason) => {
         cancel();
         held.wake = undefined;
-        held.pending = false;
+        if (held.pending === 'message') held.pending = undefined;
         resolve(reason);
       };
       const cancel = this.#after(milliseconds, () => finish('timeout'));
       held.wake = finish;
       if (signal.aborted) finish('closed');
-      else if (held.pending) finish('message');
+      else if (held.pending !== undefined) finish(held.pending);
       else if (milliseconds <= 0) finish('timeout');
     });
   }
