@@ -26,7 +26,8 @@ export interface TestServer {
   app: App;
   services: Services;
   execution: Execution;
-  close(): Promise<void>;
+  /** Removes the home too, unless it is kept for a server that `reopen`s it. */
+  close(options?: { keepHome?: boolean }): Promise<void>;
   /** A bearer token of a user, who is made if there is none of that name; `root` is the administrator. */
   tokenFor(name: string): Promise<string>;
   createUser(user: Partial<NewUser> & { name: string; password?: string }): Promise<UserRow>;
@@ -47,6 +48,8 @@ export interface TestServerOptions {
   database: DatabaseName;
   clock?: Clock;
   settings?: Partial<Settings>;
+  /** Home and database of an earlier server, which was closed and kept its home. */
+  reopen?: Settings;
   /** Adds routes of the test's own. */
   extend?: (app: App, services: Services) => void;
 }
@@ -55,19 +58,22 @@ export interface TestServerOptions {
 let sharedHash: Promise<string> | undefined;
 export const sharedPassword = 'correct-horse';
 
-export async function startTestServer(options: TestServerOptions): Promise<TestServer> {
-  const home = await mkdtemp(join(tmpdir(), 'sheaf-server-'));
-  const url = options.database === 'postgresql' ? await createPostgresqlDatabase() : undefined;
-  const settings: Settings = {
+async function freshSettings({ database, settings }: TestServerOptions): Promise<Settings> {
+  return {
     ...readSettings({
-      SHEAF_HOME: home,
+      SHEAF_HOME: await mkdtemp(join(tmpdir(), 'sheaf-server-')),
       SHEAF_PORT: '0',
       SHEAF_LOG_LEVEL: 'silent',
-      SHEAF_DATABASE_URL: url,
+      SHEAF_DATABASE_URL: database === 'postgresql' ? await createPostgresqlDatabase() : undefined,
       CODALAB_USERNAME: 'root',
     }),
-    ...options.settings,
+    ...settings,
   };
+}
+
+export async function startTestServer(options: TestServerOptions): Promise<TestServer> {
+  const settings = options.reopen ?? (await freshSettings(options));
+  const { home } = settings;
   const log = pino({ level: settings.logLevel });
   const opened = await openServices(
     settings,
@@ -124,10 +130,10 @@ export async function startTestServer(options: TestServerOptions): Promise<TestS
         ...rest,
       });
     },
-    close: async () => {
+    close: async ({ keepHome = false } = {}) => {
       await Promise.all([app.close(), execution.stop()]);
       await opened.close();
-      await rm(home, { recursive: true, force: true });
+      if (!keepHome) await rm(home, { recursive: true, force: true });
     },
   };
 }
