@@ -191,15 +191,12 @@ export class SandboxRuntime implements Runtime {
     const record = await readRecord(paths);
     const exit = await readExit(paths);
     const lost = record === undefined || exit === undefined;
-    // util-linux before 2.39 ends with status 1 when what it started was killed.
-    const killed = exit?.code === 1 && existsSync(paths.stopped);
-    const code = killed ? 137 : exit?.code;
     return {
-      exitCode: code ?? null,
+      exitCode: exit?.code ?? null,
       outOfMemory: (await this.#outOfMemory(handle)) > 0,
       message: lost
         ? 'The sandbox of the run has gone, and nobody noted how the command ended'
-        : shellMessage(code ?? null, (await readOrUndefined(paths.log)) ?? ''),
+        : shellMessage(exit.code, (await readOrUndefined(paths.log)) ?? ''),
       startedAt: record?.startedAt ?? null,
       finishedAt: exit?.at ?? null,
     };

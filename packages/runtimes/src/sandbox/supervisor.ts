@@ -11,7 +11,8 @@ import { readOrUndefined, type RunPaths } from './record.ts';
 export const descriptors = { started: 3, info: 8, alive: 9 } as const;
 
 // Opening the pipe for both directions does not wait for a reader. Only the inner shell joins the control groups: a run that
-// uses up its memory must not take its supervisor along.
+// uses up its memory must not take its supervisor along. util-linux before 2.39 ends with status 1 when what it started was
+// killed; a run that was stopped is told apart by the mark that the stop left.
 const supervisorScript = `
 state=$1 groups=$2
 shift 2
@@ -22,7 +23,9 @@ echo $$ >"$state/supervisor" && mkfifo -m 600 "$state/alive" && exec ${descripto
   done
   exec "$@"
 ) </dev/null >"$state/log" 2>&1 ${descriptors.info}>"$state/info"
-echo $? >"$state/exit"
+code=$?
+[ $code = 1 ] && [ -e "$state/stopped" ] && code=137
+echo $code >"$state/exit"
 `;
 
 /**

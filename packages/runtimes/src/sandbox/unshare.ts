@@ -21,6 +21,10 @@ export interface UnshareOptions {
 export function unshareCommand(call: SandboxCall, options: UnshareOptions): string[] {
   const drop = call.user ? becomeUser(call.user) : ['/usr/bin/setpriv', ...dropEverything];
   return [
+    // When the supervisor dies, so does unshare; when unshare dies, so does everything in the sandbox.
+    '/usr/bin/setpriv',
+    '--pdeathsig',
+    'KILL',
     options.program,
     ...(options.asRoot ? [] : ['--user', '--map-root-user']),
     '--mount',
