@@ -1,8 +1,23 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
-import { decodePack, digestOf, encodePack, encodeTree, totalsOf, type Entry, type NamedEntry } from '@sheaf/trees';
+import {
+  decodePack,
+  digestOf,
+  encodePack,
+  encodeTree,
+  totalsOf,
+  type Entry,
+  type NamedEntry,
+} from '@sheaf/trees';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createBundle, diskUsed, putContents, until, untilState, viewBundle } from '../runs/testing/bundles.ts';
+import {
+  createBundle,
+  diskUsed,
+  putContents,
+  until,
+  untilState,
+  viewBundle,
+} from '../runs/testing/bundles.ts';
 import { scriptedWorker, reportOf } from '../runs/testing/scripted-worker.ts';
 import { databases, startTestServer, type TestServer } from '../testing/test-server.ts';
 
@@ -41,9 +56,21 @@ describe.each(databases)('native transfer (%s)', (database) => {
     await server.close();
   });
 
-  const newDataset = (as: string) => createBundle(server, { as, type: 'dataset', query: 'wait_for_upload=1' });
-  const post = async (uuid: string, path: string, as: string, json: unknown, headers: Record<string, string> = {}) => {
-    const response = await server.fetch(`/rest/bundles/${uuid}/transfer/${path}`, { as, method: 'POST', json, headers });
+  const newDataset = (as: string) =>
+    createBundle(server, { as, type: 'dataset', query: 'wait_for_upload=1' });
+  const post = async (
+    uuid: string,
+    path: string,
+    as: string,
+    json: unknown,
+    headers: Record<string, string> = {},
+  ) => {
+    const response = await server.fetch(`/rest/bundles/${uuid}/transfer/${path}`, {
+      as,
+      method: 'POST',
+      json,
+      headers,
+    });
     const text = await response.text();
     return { status: response.status, text, json: () => JSON.parse(text) as Record<string, unknown> };
   };
@@ -56,7 +83,12 @@ describe.each(databases)('native transfer (%s)', (database) => {
   const sendPack = async (uuid: string, as: string, blobs: readonly Blob[], query = '') => {
     const body = await packOf(blobs);
     const headers = { 'content-type': 'application/vnd.sheaf.pack' };
-    const response = await server.fetch(`/rest/bundles/${uuid}/transfer/pack${query}`, { as, method: 'POST', body, headers });
+    const response = await server.fetch(`/rest/bundles/${uuid}/transfer/pack${query}`, {
+      as,
+      method: 'POST',
+      body,
+      headers,
+    });
     return { status: response.status, text: await response.text() };
   };
   const putBlob = async (uuid: string, as: string, digest: string, offset: number, body: Buffer) => {
@@ -79,7 +111,10 @@ describe.each(databases)('native transfer (%s)', (database) => {
     const sent = await sendPack(uuid, 'ann', blobs, `?root=${root}`);
     expect(sent.status, sent.text).toBe(200);
     expect(JSON.parse(sent.text)).toMatchObject({ data_size: 5 });
-    expect(await viewBundle(server, uuid, 'ann')).toMatchObject({ state: 'ready', metadata: { data_size: 5 } });
+    expect(await viewBundle(server, uuid, 'ann')).toMatchObject({
+      state: 'ready',
+      metadata: { data_size: 5 },
+    });
     expect(await diskUsed(server, 'ann')).toBe(before + 5);
     const read = await server.fetch(`/rest/bundles/${uuid}/contents/blob/a`, { as: 'ann' });
     expect(await read.text()).toBe('hello');
@@ -170,7 +205,9 @@ describe.each(databases)('native transfer (%s)', (database) => {
     const uuid = await newDataset('ann');
     const lie = await putBlob(uuid, 'ann', blobOf('truth').digest, 0, Buffer.from('a lie'));
     expect(lie.status).toBe(400);
-    const pack = await sendPack(uuid, 'ann', [{ digest: blobOf('truth').digest, bytes: Buffer.from('a lie') }]);
+    const pack = await sendPack(uuid, 'ann', [
+      { digest: blobOf('truth').digest, bytes: Buffer.from('a lie') },
+    ]);
     expect(pack.status).toBe(400);
     const file = blobOf('sized');
     await sendPack(uuid, 'ann', [file]);
@@ -200,7 +237,12 @@ describe.each(databases)('native transfer (%s)', (database) => {
       .execute();
     const uuid = await newDataset('tiny');
     const file = blobOf('more than ten bytes');
-    const answer = await sendPack(uuid, 'tiny', [file], `?root=${encodeURIComponent(JSON.stringify(fileEntry(file)))}`);
+    const answer = await sendPack(
+      uuid,
+      'tiny',
+      [file],
+      `?root=${encodeURIComponent(JSON.stringify(fileEntry(file)))}`,
+    );
     expect(answer.status).toBe(400);
     expect(answer.text).toContain('disk quota exceeded');
     expect((await viewBundle(server, uuid, 'tiny')).state).toBe('failed');
@@ -225,7 +267,8 @@ describe.each(databases)('native transfer (%s)', (database) => {
     });
     expect(pack.headers.get('content-type')).toBe('application/vnd.sheaf.pack');
     const unpacked: string[] = [];
-    for await (const { digest } of decodePack(Readable.from([Buffer.from(await pack.arrayBuffer())]))) unpacked.push(digest);
+    for await (const { digest } of decodePack(Readable.from([Buffer.from(await pack.arrayBuffer())])))
+      unpacked.push(digest);
     expect(unpacked).toEqual([tree.blob.digest, file.digest]);
     const part = await server.fetch(`/rest/bundles/${uuid}/transfer/blobs/${file.digest}`, {
       as: 'ann',

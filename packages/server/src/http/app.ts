@@ -51,6 +51,10 @@ export async function createApp(services: Services, execution: Execution): Promi
   app.decorate('closing', closing.signal);
   app.decorate('protocolVersion', services.settings.protocolVersion);
   app.addHook('preClose', async () => closing.abort());
+  // What was held until now is answered on a connection that nobody would close for a minute.
+  app.addHook('onSend', async (_request, reply) => {
+    if (closing.signal.aborted) reply.header('connection', 'close');
+  });
   logRequests(app);
   readBodies(app);
   app.setErrorHandler((error, request, reply) => sendError(error, request, reply));

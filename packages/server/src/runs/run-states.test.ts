@@ -1,6 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { databases, startTestServer, type TestServer } from '../testing/test-server.ts';
-import { createBundle, diskUsed, putContents, until, untilState, uploadFile, viewBundle, type NewBundle } from './testing/bundles.ts';
+import {
+  createBundle,
+  diskUsed,
+  putContents,
+  until,
+  untilState,
+  uploadFile,
+  viewBundle,
+  type NewBundle,
+} from './testing/bundles.ts';
 import { reportOf, scriptedWorker, type ScriptedWorker } from './testing/scripted-worker.ts';
 
 describe.each(databases)('runs and their workers (%s)', (database) => {
@@ -16,7 +25,12 @@ describe.each(databases)('runs and their workers (%s)', (database) => {
   /** A worker that only the run of the test goes to. */
   const newWorker = async (more: Parameters<typeof scriptedWorker>[1] = {}) => {
     workers += 1;
-    const worker = scriptedWorker(server, { id: `worker-${workers}`, tag: `tag-${workers}`, tag_exclusive: true, ...more });
+    const worker = scriptedWorker(server, {
+      id: `worker-${workers}`,
+      tag: `tag-${workers}`,
+      tag_exclusive: true,
+      ...more,
+    });
     await worker.checkin({ hold: 0 });
     return { worker, tag: `tag-${workers}` };
   };
@@ -64,7 +78,9 @@ describe.each(databases)('runs and their workers (%s)', (database) => {
     expect(view).toMatchObject({ state: 'preparing', metadata: { remote_history: ['node7'] } });
     expect((await events(uuid)).map(({ kind }) => kind)).toEqual(['assigned', 'started']);
     // What was started is never sent again.
-    expect(await worker.checkin({ hold: 0, ack: [], runs: [reportOf(uuid, 'preparing', { epoch })] })).toEqual([]);
+    expect(
+      await worker.checkin({ hold: 0, ack: [], runs: [reportOf(uuid, 'preparing', { epoch })] }),
+    ).toEqual([]);
   });
 
   it('delivers again until it is acknowledged, with the same id', async () => {
@@ -81,7 +97,10 @@ describe.each(databases)('runs and their workers (%s)', (database) => {
   it('tells one held check-in, and answers an older one at once', async () => {
     const { worker, tag } = await newWorker();
     const older = worker.checkin({ hold: 30 });
-    await until(async () => (server.execution.checkins.held.count > 0 ? true : undefined), 'the check-in is held');
+    await until(
+      async () => (server.execution.checkins.held.count > 0 ? true : undefined),
+      'the check-in is held',
+    );
     const newer = worker.checkin({ hold: 30 });
     expect(await older).toEqual([]);
     await createBundle(server, { metadata: { request_queue: tag } });
@@ -92,14 +111,19 @@ describe.each(databases)('runs and their workers (%s)', (database) => {
     const waiting = await createBundle(server, { metadata: { request_queue: 'nobody' } });
     await untilState(server, waiting, ['staged']);
     expect((await act(waiting, { type: 'kill' })).status).toBe(200);
-    expect(await viewBundle(server, waiting)).toMatchObject({ state: 'killed', metadata: { actions: ['kill'] } });
+    expect(await viewBundle(server, waiting)).toMatchObject({
+      state: 'killed',
+      metadata: { actions: ['kill'] },
+    });
     const { worker, tag } = await newWorker();
     const { uuid, epoch } = await assigned(worker, tag);
     expect((await act(uuid, { type: 'kill' })).status).toBe(200);
     expect((await viewBundle(server, uuid)).state).toBe('killed');
     expect(await worker.start(uuid, epoch)).toBe(false);
     expect(await worker.report([reportOf(uuid, 'running', { epoch })])).toEqual([{ type: 'kill', uuid }]);
-    expect(await worker.report([reportOf(uuid, 'finalizing', { epoch })])).toEqual([{ type: 'mark_finalized', uuid }]);
+    expect(await worker.report([reportOf(uuid, 'finalizing', { epoch })])).toEqual([
+      { type: 'mark_finalized', uuid },
+    ]);
     const again = await act(uuid, { type: 'kill' });
     expect(again.status).toBe(400);
     expect(again.text).toContain('killed');
@@ -113,7 +137,10 @@ describe.each(databases)('runs and their workers (%s)', (database) => {
     expect(await waiting).toMatchObject({ type: 'kill', uuid });
     expect((await viewBundle(server, uuid)).state).toBe('running');
     // Every answer says so until the worker complies.
-    expect(await worker.report([reportOf(uuid, 'running', { epoch })])).toContainEqual({ type: 'kill', uuid });
+    expect(await worker.report([reportOf(uuid, 'running', { epoch })])).toContainEqual({
+      type: 'kill',
+      uuid,
+    });
     const results = await putContents(server, uuid, 'half', {
       query: 'filename=stdout&unpack=0&finalize_on_success=0',
       headers: { 'x-sheaf-epoch': String(epoch) },
@@ -125,7 +152,12 @@ describe.each(databases)('runs and their workers (%s)', (database) => {
       state: 'killed',
       metadata: { actions: ['kill'], failure_message: 'Kill requested', data_size: 4 },
     });
-    expect((await events(uuid)).map(({ kind }) => kind)).toEqual(['assigned', 'started', 'kill-requested', 'failed']);
+    expect((await events(uuid)).map(({ kind }) => kind)).toEqual([
+      'assigned',
+      'started',
+      'kill-requested',
+      'failed',
+    ]);
   });
 
   it('does not let others act', async () => {
@@ -177,14 +209,22 @@ describe.each(databases)('runs and their workers (%s)', (database) => {
     expect((await viewBundle(server, uuid)).state).toBe('starting');
     expect(await worker.start(uuid, epoch)).toBe(false);
     expect(await worker.start(uuid, next.epoch)).toBe(true);
-    expect((await events(uuid)).map(({ kind }) => kind)).toEqual(['assigned', 'started', 'returned', 'assigned', 'started']);
+    expect((await events(uuid)).map(({ kind }) => kind)).toEqual([
+      'assigned',
+      'started',
+      'returned',
+      'assigned',
+      'started',
+    ]);
   });
 
   it('clears a run that was given back, and returns its bytes', async () => {
     const { worker, tag } = await newWorker();
     const before = await diskUsed(server, 'alice');
     const { uuid, epoch } = await running(worker, tag, { as: 'alice' });
-    await worker.report([reportOf(uuid, 'running', { epoch, disk_utilization: 5000, container_time_total: 9 })]);
+    await worker.report([
+      reportOf(uuid, 'running', { epoch, disk_utilization: 5000, container_time_total: 9 }),
+    ]);
     expect(await diskUsed(server, 'alice')).toBe(before + 5000);
     await worker.checkin({ hold: 0, is_terminating: true, runs: [reportOf(uuid, 'staged', { epoch })] });
     const view = await viewBundle(server, uuid, 'alice');
@@ -216,7 +256,12 @@ describe.each(databases)('runs and their workers (%s)', (database) => {
     // It was only slow to say so.
     await worker.checkin({ hold: 0, runs: [reportOf(lost.uuid, 'running', { epoch: lost.epoch })] });
     expect((await viewBundle(server, lost.uuid)).state).toBe('running');
-    expect((await events(lost.uuid)).map(({ kind }) => kind)).toEqual(['assigned', 'started', 'offline', 'reattached']);
+    expect((await events(lost.uuid)).map(({ kind }) => kind)).toEqual([
+      'assigned',
+      'started',
+      'offline',
+      'reattached',
+    ]);
 
     const { uuid, epoch } = await assigned(worker, tag);
     await worker.start(uuid, epoch);
@@ -282,7 +327,11 @@ describe.each(databases)('runs and their workers (%s)', (database) => {
   it('tries a run elsewhere when the platform is to blame', async () => {
     const { worker, tag } = await newWorker();
     const { uuid, epoch } = await running(worker, tag);
-    const spoilt = reportOf(uuid, 'finalizing', { epoch, failure_message: 'No engine.', platform_failure: true });
+    const spoilt = reportOf(uuid, 'finalizing', {
+      epoch,
+      failure_message: 'No engine.',
+      platform_failure: true,
+    });
     expect(await worker.report([spoilt])).toContainEqual({ type: 'mark_finalized', uuid });
     const next = await worker.next('run');
     expect(next.epoch).toBe(epoch + 1);
@@ -307,7 +356,9 @@ describe.each(databases)('runs and their workers (%s)', (database) => {
     expect(await used()).toBe(12);
     const own = await newWorker({ owner: 'tim' });
     const mine = await running(own.worker, own.tag, { as: 'tim' });
-    await own.worker.report([reportOf(mine.uuid, 'running', { epoch: mine.epoch, container_time_total: 100 })]);
+    await own.worker.report([
+      reportOf(mine.uuid, 'running', { epoch: mine.epoch, container_time_total: 100 }),
+    ]);
     expect(await used()).toBe(12);
   });
 
@@ -360,7 +411,10 @@ describe.each(databases)('runs and their workers (%s)', (database) => {
     await worker.report([reportOf(uuid, 'running', { epoch, disk_utilization: 1000 })]);
     expect(await diskUsed(server, 'full')).toBe(0);
     await worker.report([reportOf(uuid, 'finalizing', { epoch, exitcode: 0, disk_utilization: 1000 })]);
-    expect(await viewBundle(server, uuid, 'full')).toMatchObject({ state: 'failed', metadata: { failure_message: reason } });
+    expect(await viewBundle(server, uuid, 'full')).toMatchObject({
+      state: 'failed',
+      metadata: { failure_message: reason },
+    });
     expect(await diskUsed(server, 'full')).toBe(0);
   });
 
@@ -378,7 +432,9 @@ describe.each(databases)('runs and their workers (%s)', (database) => {
     const orphan = await createBundle(server, {
       dependencies: [{ child_path: 'p', parent_uuid: `0x${'12'.repeat(16)}` }],
     });
-    expect((await untilState(server, orphan, ['failed'])).metadata['failure_message']).toContain('Missing parent bundles');
+    expect((await untilState(server, orphan, ['failed'])).metadata['failure_message']).toContain(
+      'Missing parent bundles',
+    );
     expect((await viewBundle(server, child)).state).toBe('created');
     await worker.report([reportOf(uuid, 'finalizing', { epoch, exitcode: 1 })]);
     expect((await untilState(server, child, ['failed'])).metadata['failure_message']).toContain(
@@ -386,7 +442,10 @@ describe.each(databases)('runs and their workers (%s)', (database) => {
     );
     await untilState(server, lenient, ['staged']);
     const secret = await uploadFile(server, 'secret', { as: 'alice' });
-    const curious = await createBundle(server, { as: 'eve', dependencies: [{ child_path: 'p', parent_uuid: secret }] });
+    const curious = await createBundle(server, {
+      as: 'eve',
+      dependencies: [{ child_path: 'p', parent_uuid: secret }],
+    });
     expect((await untilState(server, curious, ['failed'], 'eve')).metadata['failure_message']).toContain(
       'does not have sufficient permissions',
     );
@@ -412,7 +471,9 @@ describe.each(databases)('runs and their workers (%s)', (database) => {
       'Requested more disk',
     );
     const tiny = await createBundle(server, { metadata: { request_memory: '1m' } });
-    expect((await untilState(server, tiny, ['failed'])).metadata['failure_message']).toContain('Requested less memory');
+    expect((await untilState(server, tiny, ['failed'])).metadata['failure_message']).toContain(
+      'Requested less memory',
+    );
   });
 
   it('has not needed its safety net', () => {
