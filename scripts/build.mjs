@@ -35,6 +35,7 @@ export async function build() {
       outdir: 'build/cli',
       splitting: true,
       minify: true,
+      banner: { js: requireShim },
     }),
     bundle({
       ...common,

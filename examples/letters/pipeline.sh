@@ -11,7 +11,8 @@ text=${1:?Usage: pipeline.sh TEXT [IMAGE]}
 image=(${2:+--request-docker-image "$2"})
 
 code=$("$cl" upload "$here/code")
-input=$("$cl" upload "$text" -n text)
+# -L: a text behind a symbolic link is meant itself.
+input=$("$cl" upload -L "$text" -n text)
 
 # Everything is submitted at once: a run starts as soon as what it depends on is ready.
 split=$("$cl" run "code:$code" "text:$input" 'python3 code/split.py text 2 parts' -n split "${image[@]}")

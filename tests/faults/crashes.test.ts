@@ -179,5 +179,5 @@ function sendHalf(installation: Installation, uuid: string, token: string): Prom
 }
 
 function temporaryFiles(installation: Installation): string[] {
-  return readdirSync(join(installation.home, 'contents', 'temporary'));
+  return readdirSync(join(installation.home, 'contents', 'temp'));
 }
