@@ -103,10 +103,16 @@ async function feed(reader: ByteReader, inflate: ReturnType<typeof createInflate
   }
 }
 
-/** Answers false where the stream was destroyed meanwhile. */
+/** Answers false where the stream was destroyed meanwhile; zlib then never calls back. */
 async function write(inflate: ReturnType<typeof createInflateRaw>, chunk: Buffer): Promise<boolean> {
+  if (inflate.destroyed) return false;
   return await new Promise((resolve) => {
-    inflate.write(chunk, (error) => resolve(error === null || error === undefined));
+    const closed = (): void => resolve(false);
+    inflate.once('close', closed);
+    inflate.write(chunk, (error) => {
+      inflate.off('close', closed);
+      resolve(error === null || error === undefined);
+    });
   });
 }
 

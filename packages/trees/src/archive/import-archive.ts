@@ -4,6 +4,7 @@ import type { BlobStore } from '../stores/blob-store.ts';
 import { Intake } from '../stores/intake.ts';
 import { sealDraft, type DraftTree } from '../tree/draft.ts';
 import type { Entry, FileEntry } from '../tree/entry.ts';
+import { destroyOnAbort } from './bound-source.ts';
 import { bunzip2 } from './bzip2/bunzip2.ts';
 import { gunzip } from './gunzip.ts';
 import { importTar } from './import-tar.ts';
@@ -33,6 +34,7 @@ export async function importArchive(
   const counter = new LimitCounter(options.limits);
   const packed = watched(counter.arriving(source, options.signal), counter, options);
   const intake = new Intake(store);
+  const untie = destroyOnAbort(source, options.signal);
   try {
     switch (kind) {
       case 'tar.gz':
@@ -51,6 +53,8 @@ export async function importArchive(
   } catch (error) {
     await intake.abandon();
     throw error;
+  } finally {
+    untie();
   }
 }
 
@@ -62,6 +66,7 @@ export async function importFile(
 ): Promise<FileEntry> {
   const counter = new LimitCounter(options.limits);
   const writer = await store.writer();
+  const untie = destroyOnAbort(source, options.signal);
   try {
     for await (const chunk of source) {
       options.signal?.throwIfAborted();
@@ -75,6 +80,8 @@ export async function importFile(
   } catch (error) {
     await writer.abort();
     throw error;
+  } finally {
+    untie();
   }
 }
 

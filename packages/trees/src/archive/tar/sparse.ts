@@ -104,13 +104,13 @@ async function mapInBody(body: Body): Promise<number[]> {
   while (numbers.length < wanted) {
     const lines = (unfinished + (await body.take(blockSize)).toString('latin1')).split('\n');
     unfinished = lines.pop() ?? '';
-    if (unfinished.length > 32) throw damaged();
     for (const line of lines) {
       if (numbers.length === wanted) break;
       numbers.push(decimal(Buffer.from(line)));
       if (numbers.length === 1) wanted = 1 + 2 * Math.min(numbers[0] ?? 0, mostParts + 1);
       if (wanted > 2 * mostParts) throw damaged();
     }
+    if (numbers.length < wanted && unfinished.length > 32) throw damaged();
   }
   return numbers.slice(1);
 }

@@ -16,6 +16,9 @@ const typeOfFile = 0o170000;
 const typeLink = 0o120000;
 const typeDirectory = 0o040000;
 const typeRegular = 0o100000;
+/** What Info-ZIP says of a member whose bytes it read from a pipe. */
+const typePipe = 0o010000;
+const fileTypes = [0, typeRegular, typePipe];
 const ownerMayExecute = 0o100;
 const longestTarget = 4096;
 
@@ -86,8 +89,7 @@ class ZipImport {
       this.#tree.put(path, linkDraft(path, target));
       return;
     }
-    if (type !== 0 && type !== typeRegular)
-      throw refusal(path.shown, 'it is neither file, directory nor link');
+    if (!fileTypes.includes(type)) throw refusal(path.shown, 'it is neither file, directory nor link');
     await this.#takeFile(member, path, (mode & ownerMayExecute) !== 0);
   }
 
