@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { bundleClient } from '../packages/cli/bundle.mjs';
 import { ensureInstalled } from './installed.mjs';
 import { root } from './root.mjs';
 
@@ -29,14 +30,7 @@ export async function build() {
   };
   rmSync(join(root, 'build'), { recursive: true, force: true });
   await Promise.all([
-    bundle({
-      ...common,
-      entryPoints: { main: 'packages/cli/src/main.ts' },
-      outdir: 'build/cli',
-      splitting: true,
-      minify: true,
-      banner: { js: requireShim },
-    }),
+    bundleClient({ root, outdir: join(root, 'build', 'cli') }),
     bundle({
       ...common,
       entryPoints: { process: 'packages/server/src/process.ts' },
@@ -74,6 +68,7 @@ function newestSource() {
     look(join(root, 'packages', name, 'package.json'));
   }
   look(join(root, 'package-lock.json'));
+  look(join(root, 'packages', 'cli', 'bundle.mjs'));
   look(join(root, 'scripts', 'build.mjs'));
   return newest;
 }

@@ -104,7 +104,7 @@ export class Context {
 
   #connect(address: string): RestClient {
     const proxy = proxySettings(this.environment);
-    this.#transport ??= nodeTransport(proxy === undefined ? {} : { proxy });
+    this.#transport ??= nodeTransport({ brief: true, ...(proxy === undefined ? {} : { proxy }) });
     const transport = this.#transport;
     const extraHeaders = this.config.extraHeaders[address] ?? {};
     const authentication = new SignIn({

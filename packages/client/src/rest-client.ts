@@ -41,16 +41,38 @@ export class RestClient {
    * @param path begins with a slash and is already percent-encoded.
    * @throws SheafError for an error status, ConnectionError where no answer comes.
    */
-  async stream(method: string, path: string, options: RequestOptions = {}): Promise<TransportResponse> {
+  stream(method: string, path: string, options: RequestOptions = {}): Promise<TransportResponse> {
+    return this.#request(method, path, options, false);
+  }
+
+  /** Like {@link stream}, with the whole answer as text. */
+  async text(method: string, path: string, options: RequestOptions = {}): Promise<string> {
+    return (await this.#request(method, path, options, true)).text();
+  }
+
+  /** Like {@link stream}, with the answer parsed as JSON; undefined where the answer is empty. */
+  async json<Answer>(method: string, path: string, options: RequestOptions = {}): Promise<Answer> {
+    const text = await this.text(method, path, options);
+    return (text === '' ? undefined : JSON.parse(text)) as Answer;
+  }
+
+  async #request(
+    method: string,
+    path: string,
+    options: RequestOptions,
+    whole: boolean,
+  ): Promise<TransportResponse> {
     const { authentication } = this.#options;
     const body = options.json === undefined ? options.body : JSON.stringify(options.json);
     const token = await authentication?.token();
-    let response = await this.#send(method, path, options, body, token);
+    const send = (bearer: string | undefined) =>
+      this.#send(method, path, options, { body, whole, token: bearer });
+    let response = await send(token);
     if (response.status === 401 && token !== undefined && isReplayable(body)) {
       const renewed = await authentication?.renew(token);
       if (renewed !== undefined) {
         response.cancel();
-        response = await this.#send(method, path, options, body, renewed);
+        response = await send(renewed);
       }
     }
     if (response.status >= 400) {
@@ -61,23 +83,11 @@ export class RestClient {
     return response;
   }
 
-  /** Like {@link stream}, with the whole answer as text. */
-  async text(method: string, path: string, options: RequestOptions = {}): Promise<string> {
-    return (await this.stream(method, path, options)).text();
-  }
-
-  /** Like {@link stream}, with the answer parsed as JSON; undefined where the answer is empty. */
-  async json<Answer>(method: string, path: string, options: RequestOptions = {}): Promise<Answer> {
-    const text = await this.text(method, path, options);
-    return (text === '' ? undefined : JSON.parse(text)) as Answer;
-  }
-
   #send(
     method: string,
     path: string,
     options: RequestOptions,
-    body: Body | undefined,
-    token: string | undefined,
+    { body, whole, token }: { body: Body | undefined; whole: boolean; token: string | undefined },
   ): Promise<TransportResponse> {
     const headers: Record<string, string> = {
       'x-requested-with': 'XMLHttpRequest',
@@ -91,6 +101,7 @@ export class RestClient {
       method,
       url: `${this.address}/rest${path}${encodeQuery(options.query ?? {})}`,
       headers,
+      whole,
       idleTimeout: options.idleTimeout ?? this.#options.idleTimeout ?? 300_000,
       ...(body === undefined ? {} : { body }),
       ...(options.signal === undefined ? {} : { signal: options.signal }),

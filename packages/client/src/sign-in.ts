@@ -128,6 +128,7 @@ export class SignIn implements Authentication {
         'content-type': 'application/x-www-form-urlencoded',
       },
       body,
+      whole: true,
       idleTimeout: 60_000,
     });
     const text = await response.text();

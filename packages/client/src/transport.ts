@@ -18,6 +18,8 @@ export interface TransportRequest {
   /** Milliseconds without a single byte in either direction after which the request is given up; 0 waits for ever. */
   readonly idleTimeout: number;
   readonly signal?: AbortSignal;
+  /** The answer is going to be read as a whole, not as a stream. */
+  readonly whole?: boolean;
 }
 
 export interface TransportResponse {

@@ -1,6 +1,5 @@
 import { ConnectionError, fetchBundle } from '@sheaf/client';
 import type { DirectoryStore } from '@sheaf/trees';
-import { createHash } from 'node:crypto';
 import { existsSync, lstatSync, mkdirSync, rmSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { worksheetFlag } from '../arguments/specification.ts';
@@ -53,7 +52,7 @@ export const command: Command = {
       throw new UsageError(`There is no directory ${dirname(destination)}.`);
     const path = target.subpath === '' ? '' : `/${target.subpath}`;
     context.print(`Downloading ${bundleText(name, target.uuid)}${path} => ${destination}`);
-    const parts = partsDirectory(destination, `${target.uuid}/${target.subpath}`);
+    const parts = partsDirectory(destination, target.uuid);
     const progress = new Progress(context, 'Received ');
     try {
       const engine = await loadEngine();
@@ -91,8 +90,7 @@ async function withParts(
   }
 }
 
-/** Beside the destination, so that files are moved and not copied; found again by the next try for the same target. */
-function partsDirectory(destination: string, target: string): string {
-  const mark = createHash('sha256').update(target).digest('hex').slice(0, 8);
-  return join(dirname(destination), `.${basename(destination)}.${mark}.download`);
+/** Beside the destination, so that files are moved and not copied; found again by the next try for the same bundle. */
+function partsDirectory(destination: string, uuid: string): string {
+  return join(dirname(destination), `.${basename(destination)}.${uuid.slice(2, 10)}.download`);
 }

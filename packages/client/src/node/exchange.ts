@@ -51,7 +51,13 @@ async function sendBody(
   body: TransportRequest['body'],
   answered: () => boolean,
 ): Promise<void> {
-  if (body === undefined || isWhole(body)) {
+  if (body === undefined) {
+    request.end();
+    return;
+  }
+  if (isWhole(body)) {
+    // Node sends it by itself only with methods that are expected to have a body; DELETE is not among them.
+    request.setHeader('content-length', Buffer.byteLength(body));
     request.end(body);
     return;
   }

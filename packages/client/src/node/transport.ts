@@ -5,6 +5,7 @@
 import type * as Http from 'node:http';
 import { ConnectionError } from '../connection-error.ts';
 import { isReplayable, type Transport, type TransportRequest } from '../transport.ts';
+import { briefExchange, isBrief } from './brief-exchange.ts';
 import { exchange, StaleConnection } from './exchange.ts';
 import { proxyFor, type ProxySettings } from './proxy.ts';
 
@@ -20,6 +21,8 @@ export interface NodeTransportOptions {
   readonly proxy?: ProxySettings;
   /** Connections to one server at a time; no limit unless given. */
   readonly connections?: number;
+  /** Small questions go on connections of their own: right for programs that ask a few things and end. */
+  readonly brief?: boolean;
 }
 
 export interface NodeTransport extends Transport {
@@ -51,6 +54,8 @@ export function nodeTransport(options: NodeTransportOptions = {}): NodeTransport
   };
   return {
     async send(request) {
+      if (options.brief === true && options.proxy === undefined && isBrief(request))
+        return briefExchange(request);
       const open = await opener(request);
       try {
         return await exchange(open(), request);

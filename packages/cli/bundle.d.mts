@@ -1,0 +1,2 @@
+import type { Metafile } from 'esbuild';
+export function bundleClient(places: { root: string; outdir: string }): Promise<Metafile>;

@@ -1,0 +1,48 @@
+// Bundles `cl` so that it starts fast (docs/decisions/0602-start-of-the-client.md): one CommonJS file for all small commands, which
+// Node reads sooner than ES modules, and beside it, loaded when they are needed, the parts that are large or rarely wanted.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** Files that are loaded with `import()`; nothing that both they and the rest contain is told apart by its class. */
+const apart = {
+  'contents-engine': 'packages/cli/src/contents-engine.ts',
+  'terminal-prompt': 'packages/cli/src/configuration/terminal-prompt.ts',
+};
+
+const loadedLater = {
+  name: 'loaded-later',
+  setup(build) {
+    build.onResolve({ filter: /\.ts$/ }, ({ path, kind }) => {
+      if (kind !== 'dynamic-import') return undefined;
+      const name = Object.keys(apart).find((one) => path.endsWith(`/${one}.ts`));
+      if (name === undefined) throw new Error(`${path} is loaded later, but has no file of its own: name it in bundle.mjs.`);
+      return { path: `./${name}.js`, external: true };
+    });
+  },
+};
+
+/**
+ * @param {{ root: string, outdir: string }} places the folder of the repository, and where to put the program
+ * @returns what went into each file
+ */
+export async function bundleClient({ root, outdir }) {
+  const { build } = await import('esbuild');
+  const { metafile } = await build({
+    absWorkingDir: root,
+    bundle: true,
+    platform: 'node',
+    target: 'node20',
+    format: 'cjs',
+    // `import()` becomes `require`: the loader of ES modules would have to be started for it.
+    supported: { 'dynamic-import': false },
+    minify: true,
+    legalComments: 'none',
+    logLevel: 'warning',
+    metafile: true,
+    plugins: [loadedLater],
+    entryPoints: { main: 'packages/cli/src/main.ts', ...apart },
+    outdir,
+  });
+  writeFileSync(join(outdir, 'package.json'), '{ "type": "commonjs" }\n');
+  return metafile;
+}
