@@ -5,7 +5,8 @@ type Download = (signal: AbortSignal, tell: Tell) => Promise<void>;
 
 interface Running {
   readonly abort: AbortController;
-  readonly listeners: Set<Tell>;
+  /** One for each who waits; two may bring the same function. */
+  readonly listeners: Set<{ readonly tell: Tell }>;
   readonly done: Promise<void>;
   last: string;
 }
@@ -28,14 +29,15 @@ export class SharedDownloads {
   async join(name: string, signal: AbortSignal, tell: Tell, download: Download): Promise<void> {
     signal.throwIfAborted();
     const running = this.#running.get(name) ?? this.#begin(name, download);
-    running.listeners.add(tell);
+    const listener = { tell };
+    running.listeners.add(listener);
     if (running.last !== '') tell(running.last);
     const left = whenAborted(signal);
     try {
       await Promise.race([running.done, left.promise]);
     } finally {
       left.forget();
-      running.listeners.delete(tell);
+      running.listeners.delete(listener);
       if (running.listeners.size === 0) {
         running.abort.abort(new Error('nobody waits for this download any more'));
         if (this.#running.get(name) === running) this.#running.delete(name);
@@ -45,7 +47,7 @@ export class SharedDownloads {
 
   #begin(name: string, download: Download): Running {
     const abort = new AbortController();
-    const listeners = new Set<Tell>();
+    const listeners: Running['listeners'] = new Set();
     const running: Running = {
       abort,
       listeners,
@@ -53,7 +55,7 @@ export class SharedDownloads {
       done: this.#inTurn(abort.signal, () =>
         download(abort.signal, (status) => {
           running.last = status;
-          for (const listener of listeners) listener(status);
+          for (const listener of listeners) listener.tell(status);
         }),
       ),
     };

@@ -22,6 +22,8 @@ export interface ReadableRun {
   readonly keys: readonly string[];
   /** Resolves when the command will write nothing more. */
   readonly commandEnded: Promise<void>;
+  /** Whether that is so already. */
+  readonly isOver: boolean;
 }
 
 /** @throws ReadProblem before the first byte; what fails later breaks the body off. */
@@ -58,6 +60,8 @@ export async function serveRead(
       };
     case 'follow_file': {
       const open = () => openLiveFile(directory, components);
+      // A file that is not there may still come; not after the end.
+      if (run.isOver) await (await open()).close();
       return {
         kind: 'data',
         body: follow({ open, offset: request.offset, ended: run.commandEnded, signal }),

@@ -5,6 +5,7 @@ import type { NetcatMessage, ReadMessage, WriteMessage } from '@sheaf/wire';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { HeldRun } from '../run/held-run.ts';
+import { isExecuting } from '../run/record.ts';
 import { runtimeNamed, type Runtimes } from '../run/runtimes.ts';
 import type { HeldRuns } from '../run/held-runs.ts';
 import { netcat } from './netcat.ts';
@@ -105,5 +106,6 @@ function readable(run: HeldRun): ReadableRun {
     directory: run.directory,
     keys: run.record.message.bundle.dependencies.map(({ child_path: key }) => key),
     commandEnded: run.commandEnded,
+    isOver: !isExecuting(run.record.step),
   };
 }

@@ -2,7 +2,7 @@
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { Interruption, strongerCause } from './interruption.ts';
-import type { KillCause, RunRecord, Step } from './record.ts';
+import { isExecuting, type KillCause, type RunRecord, type Step } from './record.ts';
 import type { LiveState } from './report.ts';
 import type { SavedRuns } from './saved-runs.ts';
 import { enterStep } from './stage-times.ts';
@@ -45,8 +45,8 @@ export class HeldRun {
     this.finalized = finalized.promise;
     this.#finalize = finalized.resolve;
     const { step, kill } = this.record;
-    if (kill !== null && ['prepare', 'start', 'watch'].includes(step)) this.#interruptWith(kill);
-    if (!['prepare', 'start', 'watch'].includes(step)) this.#endCommand();
+    if (!isExecuting(step)) this.#endCommand();
+    else if (kill !== null) this.#interruptWith(kill);
   }
 
   get uuid(): string {
@@ -91,7 +91,7 @@ export class HeldRun {
   enter(step: Step, now: number): void {
     enterStep(this.record, step, now);
     this.#live = { ...this.#live, status: '' };
-    if (!['prepare', 'start', 'watch'].includes(step)) this.#endCommand();
+    if (!isExecuting(step)) this.#endCommand();
     this.#options.changed();
   }
 

@@ -17,6 +17,11 @@ export const steps = [
 ] as const;
 export type Step = (typeof steps)[number];
 
+/** Whether the command runs, or still will. */
+export function isExecuting(step: Step): boolean {
+  return step === 'prepare' || step === 'start' || step === 'watch';
+}
+
 /** The stages whose times the server keeps (execution.md §4.2, §17.1). */
 export const stages = ['PREPARING', 'RUNNING', 'CLEANING_UP', 'UPLOADING_RESULTS', 'FINALIZING'] as const;
 export type Stage = (typeof stages)[number];

@@ -143,8 +143,14 @@ function afterFailure(record: RunRecord, step: WorkingStep, error: unknown): Ste
   }
 }
 
-async function pause({ run, tools, signal }: Attempt, failures: number, error: unknown): Promise<void> {
+async function pause(
+  { run, tools, signal: either }: Attempt,
+  failures: number,
+  error: unknown,
+): Promise<void> {
   const { step } = run.record;
+  // A kill cuts the pause short, but not the pauses between attempts to carry it out.
+  const signal = run.interrupted.aborted ? tools.shutdown : either;
   tools.log.warn(
     { run: run.uuid, step, failures, error: messageOf(error) },
     'a step of a run failed and is tried again',

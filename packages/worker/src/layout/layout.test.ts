@@ -1,0 +1,148 @@
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { makeLinks, removeLinks } from './links.ts';
+import { parseKey } from './keys.ts';
+import { planLayout } from './plan.ts';
+
+const file = (key: string) => ({ key, source: `/cache/${key.replaceAll('/', '_')}`, names: undefined });
+const tree = (key: string, ...names: string[]) => ({ key, source: '/cache/tree', names });
+
+describe('planLayout', () => {
+  it('mounts each key beside the run directory and links to it', () => {
+    expect(planLayout('0xa', [file('data'), file('foo/bar'), file('foo/bar2')])).toEqual({
+      mounts: [
+        { source: '/cache/data', target: '/0xa_dependencies/data' },
+        { source: '/cache/foo_bar', target: '/0xa_dependencies/foo/bar' },
+        { source: '/cache/foo_bar2', target: '/0xa_dependencies/foo/bar2' },
+      ],
+      links: [
+        { path: 'data', target: '/0xa_dependencies/data' },
+        { path: 'foo/bar', target: '/0xa_dependencies/foo/bar' },
+        { path: 'foo/bar2', target: '/0xa_dependencies/foo/bar2' },
+      ],
+    });
+  });
+
+  it('mounts the same contents under every key', () => {
+    const { mounts } = planLayout('0xa', [tree('one'), tree('two')]);
+
+    expect(mounts.map(({ source }) => source)).toEqual(['/cache/tree', '/cache/tree']);
+  });
+
+  it('reads `./a//b/` as `a/b`', () => {
+    expect(planLayout('0xa', [file('./a//b/')]).links[0]?.path).toBe('a/b');
+  });
+
+  it('lets `.` fill the run directory, with one mount where nothing else is mounted', () => {
+    expect(planLayout('0xa', [tree('.', 'x', 'y')])).toEqual({
+      mounts: [{ source: '/cache/tree', target: '/0xa_dependencies' }],
+      links: [
+        { path: 'x', target: '/0xa_dependencies/x' },
+        { path: 'y', target: '/0xa_dependencies/y' },
+      ],
+    });
+  });
+
+  it('mounts the entries of `.` one by one beside other keys', () => {
+    expect(planLayout('0xa', [tree('.', 'x'), file('data')]).mounts).toEqual([
+      { source: '/cache/tree/x', target: '/0xa_dependencies/x' },
+      { source: '/cache/data', target: '/0xa_dependencies/data' },
+    ]);
+  });
+
+  it('mounts absolute keys where they say, and links nothing on this machine', () => {
+    expect(planLayout('0xa', [file('/foo/bar')])).toEqual({
+      mounts: [{ source: '/cache/_foo_bar', target: '/foo/bar' }],
+      links: [],
+    });
+  });
+
+  it.each(['..', 'a/../../b', '/a/../b', '/', 'a\0b'])('refuses the key %j', (key) => {
+    expect(parseKey(key)).toBeUndefined();
+    expect(() => planLayout('0xa', [file(key)])).toThrow(/leads out/);
+  });
+
+  it('refuses a file for `.`', () => {
+    expect(() => planLayout('0xa', [file('.')])).toThrow(/is a file/);
+  });
+});
+
+describe('links', () => {
+  let directory: string;
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'sheaf-links-'));
+  });
+  afterEach(() => rmSync(directory, { recursive: true }));
+
+  const links = [
+    { path: 'data', target: '/0xa_dependencies/data' },
+    { path: 'foo/deep/bar', target: '/0xa_dependencies/foo/deep/bar' },
+  ];
+
+  it('are made, and removed with the directories made for them', async () => {
+    const made = await makeLinks(directory, links);
+    expect(readlinkSync(join(directory, 'foo/deep/bar'))).toBe('/0xa_dependencies/foo/deep/bar');
+    expect(made).toEqual(['foo', 'foo/deep']);
+
+    await removeLinks(directory, links, made);
+
+    expect(readdirSync(directory)).toEqual([]);
+  });
+
+  it('leave what the command wrote beside them', async () => {
+    const made = await makeLinks(directory, links);
+    writeFileSync(join(directory, 'foo/mine'), '');
+
+    await removeLinks(directory, links, made);
+
+    expect(readdirSync(join(directory, 'foo'))).toEqual(['mine']);
+  });
+
+  it('that the command has replaced by a file of its own are left', async () => {
+    const made = await makeLinks(directory, links);
+    rmSync(join(directory, 'data'));
+    writeFileSync(join(directory, 'data'), 'mine');
+
+    await removeLinks(directory, links, made);
+
+    expect(readdirSync(directory)).toEqual(['data']);
+  });
+
+  it('are never removed outside, when the command has put a link in the way', async () => {
+    const outside = mkdtempSync(join(tmpdir(), 'sheaf-outside-'));
+    const made = await makeLinks(directory, links);
+    rmSync(join(directory, 'foo'), { recursive: true });
+    mkdirSync(join(outside, 'deep'));
+    symlinkSync('/0xa_dependencies/foo/deep/bar', join(outside, 'deep/bar'));
+    symlinkSync(outside, join(directory, 'foo'));
+
+    await removeLinks(directory, links, made);
+
+    expect(readdirSync(join(outside, 'deep'))).toEqual(['bar']);
+    rmSync(outside, { recursive: true });
+  });
+
+  it('of an earlier attempt are replaced', async () => {
+    symlinkSync('/0xold_dependencies/data', join(directory, 'data'));
+
+    await makeLinks(directory, links);
+
+    expect(readlinkSync(join(directory, 'data'))).toBe('/0xa_dependencies/data');
+  });
+
+  it.each(['data', 'foo'])('are refused where %s is a file', async (name) => {
+    writeFileSync(join(directory, name), '');
+
+    await expect(makeLinks(directory, links)).rejects.toThrow(/has no place/);
+  });
+});
