@@ -2,7 +2,7 @@
  * Follows a file of a run: its bytes as they are written, until the run is final. While it runs they come from the worker, then from
  * the store; the position is counted here, so that no byte is lost or comes twice.
  */
-import { isFinal } from '@sheaf/domain';
+import { finalStates, isFinal } from '@sheaf/domain';
 import { SheafError, type ReadArguments } from '@sheaf/wire';
 import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
@@ -34,6 +34,12 @@ export async function* follow(
 ): AsyncGenerator<Buffer, undefined> {
   const { services, signal } = context;
   const watch = watchBundle(services.events, services.clock, request.uuid, signal);
+  // Whoever has the run need not be waited for once it is final.
+  const final = new AbortController();
+  const stopListening = services.events.on('bundle.changed', ({ uuid, state }) => {
+    if (uuid === request.uuid && finalStates.some((known) => known === state)) final.abort();
+  });
+  const asking = { ...context, patience: AbortSignal.any([signal, final.signal]) };
   let position = request.offset;
   try {
     for (;;) {
@@ -52,7 +58,7 @@ export async function* follow(
       }
       const holder = await holderOfRun(services.database.queries, request.uuid);
       if (holder !== undefined) {
-        for await (const chunk of fromWorker(context, holder, request.path, position)) {
+        for await (const chunk of fromWorker(asking, holder, request.path, position)) {
           position += chunk.length;
           yield chunk;
         }
@@ -60,8 +66,14 @@ export async function* follow(
       await watch.changed(pollInterval);
     }
   } finally {
+    stopListening();
     watch.stop();
   }
+}
+
+interface Asking extends LocateContext {
+  /** Fires when answers of workers are not worth waiting for any more. */
+  readonly patience: AbortSignal;
 }
 
 /**
@@ -103,7 +115,7 @@ async function* readRest(
 
 /** What the worker has from the position on; ends, without an error, where it has no more or is gone. */
 async function* fromWorker(
-  context: LocateContext,
+  context: Asking,
   holder: Holder,
   path: string,
   position: number,
@@ -128,14 +140,14 @@ function isPassing(error: unknown): boolean {
 const sizeReply = z.object({ target_info: z.object({ type: z.string(), size: z.number() }) });
 
 async function* sections(
-  context: LocateContext,
+  context: Asking,
   holder: Holder,
   path: string,
   start: number,
 ): AsyncGenerator<Buffer> {
   const question = { kind: 'read', path, arguments: { type: 'get_target_info', depth: 0 } } as const;
   // An original worker never answers a read of a file that does not exist, so it is asked for that first.
-  const answer = await ask(asking(context), holder, question, context.signal);
+  const answer = await ask(mailboxesOf(context), holder, question, context.patience);
   const info = sizeReply.safeParse(answer.kind === 'json' ? answer.value : undefined);
   if (!info.success || info.data.target_info.type !== 'file') return;
   const { size } = info.data.target_info;
@@ -154,18 +166,18 @@ async function* sections(
 }
 
 async function open(
-  context: LocateContext,
+  context: Asking,
   holder: Holder,
   path: string,
   request: ReadArguments,
 ): Promise<Readable> {
   const question = { kind: 'read', path, arguments: request } as const;
-  const stream = bytesOf(await ask(asking(context), holder, question, context.signal));
+  const stream = bytesOf(await ask(mailboxesOf(context), holder, question, context.patience));
   if (stream === undefined) throw new SheafError('worker-unreachable', 'The worker sent no data.');
   context.signal.addEventListener('abort', () => stream.destroy(), { once: true });
   return stream;
 }
 
-function asking({ services, execution }: LocateContext) {
+function mailboxesOf({ services, execution }: LocateContext) {
   return { services, mailboxes: execution.mailboxes };
 }

@@ -10,6 +10,8 @@ export interface RelayOptions {
   /** How long the sender may be made to wait, in milliseconds. */
   readonly patience: number;
   readonly after: Clock['after'];
+  /** Whether the source is read to its end although the reader is gone; else it is destroyed. For sources that are short. */
+  readonly readToEnd: boolean;
   /** A path for the temporary file, should one be needed. */
   readonly spoolPath: () => string;
 }
@@ -19,7 +21,7 @@ const pieceSize = 64 * 1024;
 /**
  * Copies `source` into `reader` and ends it.
  * `taken` settles when everything was taken from the source (it may be answered then); `passed` when the reader has all of it.
- * When the source fails, the reader is destroyed with the error, never ended; when the reader goes away, the source is destroyed.
+ * When the source fails, the reader is destroyed with the error, never ended.
  */
 export function relay(
   source: Readable,
@@ -43,18 +45,19 @@ async function take(
   finishLater: (passed: Promise<void>) => void,
 ): Promise<void> {
   const readerGone = () => source.destroy();
-  reader.once('close', readerGone);
+  if (!options.readToEnd) reader.once('close', readerGone);
   let spool: Spool | undefined;
   try {
     for await (const chunk of source as AsyncIterable<Buffer>) {
+      if (reader.destroyed) continue;
       if (spool !== undefined) await spool.append(chunk);
       else if (!reader.write(chunk) && !(await drained(reader, options))) {
         spool = await Spool.create(options.spoolPath());
         finishLater(spool.passTo(reader));
       }
     }
-    if (spool === undefined) reader.end();
-    else spool.end();
+    if (spool !== undefined) spool.end();
+    else if (!reader.destroyed) reader.end();
   } catch (error) {
     const failure = error instanceof Error ? error : new Error(String(error));
     if (spool !== undefined) spool.fail(failure);

@@ -1,5 +1,6 @@
 /* Answers of workers to questions (execution.md §6.2, §6.3). */
 import { SheafError } from '@sheaf/wire';
+import type { IncomingMessage } from 'node:http';
 import { PassThrough, type Readable } from 'node:stream';
 import { join } from 'node:path';
 import { temporaryDirectory } from '../contents/temporary-directory.ts';
@@ -10,6 +11,8 @@ import type { WorkerKey } from './worker-key.ts';
 
 /** How long a slow reader may hold up a worker, which gives up after 60 s, in milliseconds. */
 const patience = 20_000;
+/** Bodies up to this many bytes are taken whole, so that the worker gets a proper answer even when nobody wants them. */
+const short = 1024 * 1024;
 
 /** @throws SheafError `permission-denied` for the mailbox of another worker */
 export async function requireSocket(services: Services, worker: WorkerKey, socketId: number): Promise<void> {
@@ -35,8 +38,9 @@ export async function passData(
   mailboxes: Mailboxes,
   socketId: number,
   header: unknown,
-  source: Readable,
+  source: IncomingMessage,
 ): Promise<void> {
+  const length = Number(source.headers['content-length'] ?? Number.POSITIVE_INFINITY);
   const body = new PassThrough();
   if (!mailboxes.deliver(socketId, { kind: 'data', header, body })) {
     source.resume();
@@ -46,6 +50,7 @@ export async function passData(
   const { taken, passed } = relay(source, body, {
     patience,
     after: services.clock.after,
+    readToEnd: length <= short,
     spoolPath: () => join(temporaryDirectory(services.settings), `reply-${services.ids.secret(24)}`),
   });
   passed.catch((error: unknown) =>
