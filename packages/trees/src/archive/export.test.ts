@@ -13,7 +13,7 @@ import { inPieces } from '../fixtures/archives.ts';
 import { anyDirectory, directory, file, link, storeDirectory } from '../fixtures/contents.ts';
 import { temporaryDirectory } from '../fixtures/temporary.ts';
 import type { BlobStore } from '../stores/blob-store.ts';
-import { collected, someBytes } from '../stores/blob-store.conformance.ts';
+import { collected, someBytes } from '../fixtures/bytes.ts';
 import { MemoryStore } from '../stores/memory-store.ts';
 import { encodeTree } from '../tree/encode.ts';
 import type { TreeEntry } from '../tree/entry.ts';

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { InvalidArchiveError } from '../errors.ts';
 import { inPieces } from '../fixtures/archives.ts';
-import { collected } from '../stores/blob-store.conformance.ts';
+import { collected } from '../fixtures/bytes.ts';
 import { gunzip } from './gunzip.ts';
 
 async function unpack(bytes: Buffer, piece = 1000): Promise<string> {

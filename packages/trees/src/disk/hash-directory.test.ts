@@ -17,7 +17,7 @@ import {
 } from '../fixtures/contents.ts';
 import { inPieces } from '../fixtures/archives.ts';
 import { temporaryDirectory } from '../fixtures/temporary.ts';
-import { collected, someBytes } from '../stores/blob-store.conformance.ts';
+import { collected, someBytes } from '../fixtures/bytes.ts';
 import { DirectoryStore } from '../stores/directory/directory-store.ts';
 import { MemoryStore } from '../stores/memory-store.ts';
 import { digestOf } from '../tree/digest.ts';

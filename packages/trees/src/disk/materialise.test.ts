@@ -6,7 +6,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { BlobMissingError, ContentsError, DigestMismatchError } from '../errors.ts';
 import { anyDirectory, directory, file, link, storeContents, storeDirectory } from '../fixtures/contents.ts';
 import { temporaryDirectory } from '../fixtures/temporary.ts';
-import { someBytes } from '../stores/blob-store.conformance.ts';
+import { someBytes } from '../fixtures/bytes.ts';
 import type { BlobStore } from '../stores/blob-store.ts';
 import { DirectoryStore } from '../stores/directory/directory-store.ts';
 import { MemoryStore } from '../stores/memory-store.ts';

@@ -7,6 +7,7 @@ import { temporaryDirectory } from '../fixtures/temporary.ts';
 import { DirectoryStore } from '../stores/directory/directory-store.ts';
 import { MemoryStore } from '../stores/memory-store.ts';
 import { digestOf } from '../tree/digest.ts';
+import type { Entry } from '../tree/entry.ts';
 import { verifyContents } from '../tree/verify.ts';
 import { markAndSweep } from './mark-and-sweep.ts';
 
@@ -88,10 +89,12 @@ describe('markAndSweep', () => {
   it('removes nothing when the roots cannot be read', async () => {
     const store = new MemoryStore();
     await storeContents(store, file('x'));
-    const roots = async function* (): AsyncGenerator<never> {
+    const root = await storeContents(store, file('y'));
+    const roots = async function* (): AsyncGenerator<Entry> {
+      yield root;
       throw new Error('the database is gone');
     };
     await expect(markAndSweep(store, roots(), { olderThan: future })).rejects.toThrow('the database is gone');
-    expect(await digestsIn(store)).toHaveLength(1);
+    expect(await digestsIn(store)).toHaveLength(2);
   });
 });

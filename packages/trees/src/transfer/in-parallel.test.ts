@@ -19,7 +19,7 @@ describe('inParallel', () => {
       done.push(item);
     });
     expect(most).toBe(3);
-    expect(done.toSorted()).toEqual([1, 2, 3, 4, 5, 6, 7]);
+    expect(done.toSorted((a, b) => a - b)).toEqual([1, 2, 3, 4, 5, 6, 7]);
   });
 
   it('stops the others at the first failure, and throws it once they have ended', async () => {

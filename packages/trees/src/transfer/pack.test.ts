@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DigestMismatchError, InvalidPackError } from '../errors.ts';
 import { inPieces } from '../fixtures/archives.ts';
-import { collected } from '../stores/blob-store.conformance.ts';
+import { collected } from '../fixtures/bytes.ts';
 import { MemoryStore } from '../stores/memory-store.ts';
 import { digestOf } from '../tree/digest.ts';
 import { decodePack, encodePack, packLength, type PackedBlob } from './pack.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { NotAFileError } from '../errors.ts';
 import { directory, file, storeContents } from '../fixtures/contents.ts';
-import { collected } from '../stores/blob-store.conformance.ts';
+import { collected } from '../fixtures/bytes.ts';
 import { MemoryStore } from '../stores/memory-store.ts';
 import { readFile } from './read-file.ts';
 

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { InvalidArchiveError } from '../../errors.ts';
 import { bzip2Of, inPieces } from '../../fixtures/archives.ts';
-import { collected, someBytes } from '../../stores/blob-store.conformance.ts';
+import { collected, someBytes } from '../../fixtures/bytes.ts';
 import { bunzip2 } from './bunzip2.ts';
 
 const ways = [

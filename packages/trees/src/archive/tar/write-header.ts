@@ -63,7 +63,8 @@ function writeText(bytes: Buffer, at: number, length: number, text: string): voi
 }
 
 function writeOctal(bytes: Buffer, at: number, length: number, value: number): void {
-  bytes.write(`${value.toString(8).padStart(length - 1, '0')}\0`, at, 'latin1');
+  const whole = Math.max(0, Math.floor(value));
+  bytes.write(`${whole.toString(8).padStart(length - 1, '0')}\0`, at, 'latin1');
 }
 
 /** `length key=value\n`, where the length counts its own digits. */

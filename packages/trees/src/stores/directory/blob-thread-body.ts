@@ -140,7 +140,7 @@ export function blobThreadBody(
     },
 
     read(digests: readonly string[]): ThreadAnswer<'read'> {
-      const parts = digests.map(work.readOne);
+      const parts = digests.map((digest) => work.readOne(digest));
       const lengths = parts.map((part) => part?.length ?? -1);
       const bytes = new Uint8Array(parts.reduce((sum, part) => sum + (part?.length ?? 0), 0));
       let at = 0;
@@ -157,6 +157,7 @@ export function blobThreadBody(
       const sizes: number[] = [];
       const times: number[] = [];
       for (const name of fs.readdirSync(`${settings.blobs}/${fan}`)) {
+        if (!/^[0-9a-f]{62}$/.test(name)) continue;
         const stat = fs.statSync(`${settings.blobs}/${fan}/${name}`, { throwIfNoEntry: false });
         if (stat === undefined) continue;
         digests.push(fan + name);
@@ -201,7 +202,7 @@ export function blobThreadBody(
         case 'put':
           return work.put(job.bytes, job.lengths);
         case 'claim':
-          return job.digests.map(work.claimed);
+          return job.digests.map((digest) => work.claimed(digest));
         case 'read':
           return work.read(job.digests);
         case 'list':

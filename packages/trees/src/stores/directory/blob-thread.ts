@@ -20,6 +20,7 @@ interface Waiting {
 export class BlobThread {
   readonly #settings: Pick<ThreadSettings, 'blobs' | 'temp'>;
   readonly #waiting = new Map<number, Waiting>();
+  readonly #onAnswer: (() => void)[] = [];
   #worker: Worker | undefined;
   #requests = 0;
   #streams = 0;
@@ -51,10 +52,19 @@ export class BlobThread {
     return answer as ThreadAnswer<Kind>;
   }
 
+  /** Waits for what is running. */
   async close(): Promise<void> {
     const worker = this.#worker;
+    if (worker === undefined) return;
+    while (this.#waiting.size > 0) await this.#anyAnswer();
     this.#worker = undefined;
-    await worker?.terminate();
+    await worker.terminate();
+  }
+
+  async #anyAnswer(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#onAnswer.push(resolve);
+    });
   }
 
   #start(): Worker {
@@ -77,6 +87,7 @@ export class BlobThread {
     const waiting = this.#waiting.get(reply.id);
     this.#waiting.delete(reply.id);
     if (this.#waiting.size === 0) worker.unref();
+    for (const tell of this.#onAnswer.splice(0)) tell();
     if (waiting === undefined) return;
     if ('value' in reply) waiting.resolve(reply.value);
     else
@@ -90,5 +101,6 @@ export class BlobThread {
     const failed = [...this.#waiting.values()];
     this.#waiting.clear();
     for (const waiting of failed) waiting.reject(error);
+    for (const tell of this.#onAnswer.splice(0)) tell();
   }
 }

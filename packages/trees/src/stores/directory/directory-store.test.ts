@@ -13,7 +13,8 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { BlobMissingError } from '../../errors.ts';
 import { temporaryDirectory } from '../../fixtures/temporary.ts';
 import { digestOf } from '../../tree/digest.ts';
-import { blobStoreConformance, collected, someBytes } from '../blob-store.conformance.ts';
+import { blobStoreConformance } from '../blob-store.conformance.ts';
+import { collected, someBytes } from '../../fixtures/bytes.ts';
 import { DirectoryStore } from './directory-store.ts';
 
 blobStoreConformance(

@@ -1,6 +1,6 @@
 /** A store of plain files: hard-linkable, readable without this program, shared by every process on the filesystem. */
 import { randomUUID } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
+import { createWriteStream, existsSync } from 'node:fs';
 import {
   chmod,
   constants,
@@ -8,7 +8,6 @@ import {
   link,
   mkdir,
   open,
-  readdir,
   rename,
   rm,
   stat,
@@ -24,11 +23,14 @@ import type { BlobStore, BlobWriter, PartialBlob, SpooledFile } from '../blob-st
 import { BlobThread } from './blob-thread.ts';
 import { DirectoryWriter } from './directory-writer.ts';
 import { Durability } from './durability.ts';
-import { emptyDigest, Layout } from './layout.ts';
+import { checkBlob } from './check-blob.ts';
+import { Layout, soundSize } from './layout.ts';
+import { linkOrCopy } from './link-or-copy.ts';
+import { readChunks, readSize } from './read-chunks.ts';
+import { removeOld } from './remove-old.ts';
 import { PartialFile, partialName } from './partial-file.ts';
 import { errorCode, translateStorageError } from './storage-error.ts';
 
-const readSize = 256 * 1024;
 /** How many small blobs the thread is asked for at once. */
 const batch = 512;
 
@@ -156,7 +158,7 @@ export class DirectoryStore implements BlobStore {
 
   async executablePath(digest: Digest): Promise<string> {
     const path = this.#layout.executable(digest);
-    if (await exists(path)) return path;
+    if (existsSync(path)) return path;
     const temporary = this.#temporary();
     try {
       await mkdir(dirname(path), { recursive: true });
@@ -225,13 +227,10 @@ export class DirectoryStore implements BlobStore {
   }
 
   async sweep(olderThan: number): Promise<{ removed: number }> {
+    const inUse = (path: string): boolean => this.#temporaries.has(path) || this.#appending.has(path);
     let removed = 0;
     for (const directory of [this.#layout.temp, this.#layout.partial]) {
-      for (const name of await readdir(directory)) {
-        const path = join(directory, name);
-        if (this.#temporaries.has(path) || this.#appending.has(path)) continue;
-        if (await removeIfOlder(path, olderThan)) removed += 1;
-      }
+      removed += await removeOld(directory, olderThan, inUse);
     }
     return { removed };
   }
@@ -241,8 +240,8 @@ export class DirectoryStore implements BlobStore {
     const thread = new BlobThread({ blobs: this.#layout.blobs, temp: this.#layout.temp });
     try {
       for await (const { digest } of this.list()) {
-        const actual = await thread.run<'check'>({ kind: 'check', digest });
-        if (actual !== digest) yield { digest, problem: `its bytes have the digest ${actual}` };
+        const problem = await checkBlob(thread, digest);
+        if (problem !== undefined) yield { digest, problem };
       }
     } finally {
       await thread.close();
@@ -271,74 +270,6 @@ export class DirectoryStore implements BlobStore {
   }
 }
 
-/** An empty file under another digest is what a power cut leaves of one that was never made durable: it is not there. */
-function soundSize(digest: Digest, size: number): number | undefined {
-  if (size < 0 || (size === 0 && digest !== emptyDigest)) return undefined;
-  return size;
-}
-
 function* batches<T>(items: readonly T[]): Generator<readonly T[]> {
   for (let at = 0; at < items.length; at += batch) yield items.slice(at, at + batch);
-}
-
-async function* readChunks(
-  path: string,
-  digest: Digest,
-  range: { offset?: number; length?: number },
-): AsyncGenerator<Buffer> {
-  let file;
-  try {
-    file = await open(path, 'r');
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') throw new BlobMissingError(digest, { cause: error });
-    throw error;
-  }
-  try {
-    let at = range.offset ?? 0;
-    let left = range.length ?? Number.POSITIVE_INFINITY;
-    while (left > 0) {
-      const buffer = Buffer.allocUnsafeSlow(Math.min(readSize, left));
-      const { bytesRead } = await file.read(buffer, 0, buffer.length, at);
-      if (bytesRead === 0) return;
-      at += bytesRead;
-      left -= bytesRead;
-      yield buffer.subarray(0, bytesRead);
-    }
-  } finally {
-    await file.close();
-  }
-}
-
-/** Links only what nobody else has linked, because through another name it could still be written to. */
-async function linkOrCopy(from: string, to: string): Promise<void> {
-  if ((await stat(from)).nlink === 1) {
-    try {
-      await link(from, to);
-      return;
-    } catch (error) {
-      if (!['EXDEV', 'EPERM', 'EMLINK', 'ENOTSUP'].includes(errorCode(error) ?? '')) throw error;
-    }
-  }
-  await copyFile(from, to, constants.COPYFILE_FICLONE);
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await stat(path);
-    return true;
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return false;
-    throw error;
-  }
-}
-
-async function removeIfOlder(path: string, olderThan: number): Promise<boolean> {
-  try {
-    if ((await stat(path)).mtimeMs >= olderThan) return false;
-    await unlink(path);
-    return true;
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return false;
-    throw error;
-  }
 }

@@ -1,9 +1,9 @@
 /** Puts committed blobs on stable storage: one by one where they are few, the whole filesystem at once where they are many. */
 import { execFile } from 'node:child_process';
-import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { errorCode } from './storage-error.ts';
+import { syncPath } from './sync-path.ts';
 
 const run = promisify(execFile);
 /** Above this, one `syncfs` is cheaper than an `fsync` for each file and its directory. */
@@ -65,21 +65,6 @@ export class Durability {
 async function syncFiles(paths: readonly string[]): Promise<void> {
   await Promise.all(paths.map((path) => syncPath(path)));
   await Promise.all([...new Set(paths.map((path) => dirname(path)))].map((path) => syncPath(path)));
-}
-
-async function syncPath(path: string): Promise<void> {
-  let file;
-  try {
-    file = await open(path, 'r');
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return; // Deleted since: nothing to keep.
-    throw error;
-  }
-  try {
-    await file.sync();
-  } finally {
-    await file.close();
-  }
 }
 
 // Only coreutils knows `-f`; elsewhere plain `sync` writes out every filesystem.

@@ -5,6 +5,7 @@
  *   partial/              blobs that arrive in pieces
  *   temp/                 what is being written; whatever a crash leaves is here
  */
+import { syncPath } from './sync-path.ts';
 import { existsSync, mkdirSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -48,5 +49,13 @@ export class Layout {
     const last = join(this.blobs, fans.at(-1) ?? '');
     if (existsSync(last)) return;
     for (const fan of fans) mkdirSync(join(this.blobs, fan), { recursive: true });
+    // Else a power cut could take a directory away from under blobs that were made durable.
+    for (const directory of [this.blobs, this.root]) await syncPath(directory);
   }
+}
+
+/** An empty file under another digest is what a power cut leaves of one that was never made durable: it is not there. */
+export function soundSize(digest: Digest, size: number): number | undefined {
+  if (size < 0 || (size === 0 && digest !== emptyDigest)) return undefined;
+  return size;
 }
