@@ -6,7 +6,12 @@ import type { Image } from '../engine/schema.ts';
 import { ImageError, type PreparedImage, type PrepareImageOptions } from '../port.ts';
 import { imageFailure } from './image-failure.ts';
 import { PullProgress } from './progress.ts';
-import { formatImageReference, parseImageReference, type ImageReference } from './reference.ts';
+import {
+  formatImageReference,
+  isImageReference,
+  parseImageReference,
+  type ImageReference,
+} from './reference.ts';
 import { SharedWork } from './shared-work.ts';
 
 export interface ImagesOptions {
@@ -34,6 +39,11 @@ export class Images {
   /** @throws ImageError */
   async prepare(text: string, options: PrepareImageOptions): Promise<PreparedImage> {
     const maximum = options.maximumSize ?? 0;
+    if (!isImageReference(text) && !isImageId(text)) {
+      throw new ImageError(`Can't download image ${text}: this is not the name of an image`, {
+        transient: false,
+      });
+    }
     try {
       return await this.#pulls.join(`${maximum} ${text}`, options, (signal, onProgress) =>
         this.#prepare(text, { signal, onProgress, maximumSize: maximum }),
@@ -46,7 +56,12 @@ export class Images {
   /** Removes an image; false where a container still needs it, or where it has gone already. */
   async remove(id: string): Promise<boolean> {
     try {
-      const image = await this.#options.engine.inspectImage(id);
+      const { engine } = this.#options;
+      const image = await engine.inspectImage(id);
+      // Asked first: names are taken away before the engine would notice.
+      if ((await engine.listContainers({ ancestor: [image.Id] })).length > 0) {
+        return false;
+      }
       // Each name on its own: the engine refuses to remove an image by its id while it has several.
       for (const name of [...(image.RepoTags ?? []), ...(image.RepoDigests ?? [])]) {
         await this.#removeName(name);
@@ -178,10 +193,13 @@ function isImageId(text: string): boolean {
 }
 
 function prepared(image: Image, reference: ImageReference): PreparedImage {
+  // One content may have come from several registries: the one that was asked for is the one to record.
   const digests = image.RepoDigests ?? [];
-  const exact = digests.find(
-    (digest) => reference.digest !== undefined && digest.endsWith(`@${reference.digest}`),
-  );
-  const sameRepository = digests.find((digest) => digest.startsWith(`${reference.repository}@`));
-  return { id: image.Id, digest: exact ?? sameRepository ?? digests[0] ?? null, size: image.Size };
+  const { repository, digest } = reference;
+  const known =
+    digests.find((name) => digest !== undefined && name === `${repository}@${digest}`) ??
+    digests.find((name) => digest !== undefined && name.endsWith(`@${digest}`)) ??
+    digests.find((name) => name.startsWith(`${repository}@`)) ??
+    digests[0];
+  return { id: image.Id, digest: known ?? null, size: image.Size };
 }

@@ -8,6 +8,18 @@ export interface ImageReference {
   readonly digest: string | undefined;
 }
 
+const host = /(?:[A-Za-z0-9]+(?:[.-][A-Za-z0-9-]+)*|\[[0-9a-f:]+\])(?::\d+)?/;
+const part = /[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*/;
+const tagOrDigest = /(?::\w[\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?/;
+const grammar = new RegExp(
+  `^(?:(?:${host.source})/)?${part.source}(?:/${part.source})*${tagOrDigest.source}$`,
+);
+
+/** Whether a text can be the name of an image at all; what cannot is not sent anywhere. */
+export function isImageReference(text: string): boolean {
+  return text.length <= 512 && grammar.test(text);
+}
+
 /** Splits a reference. A colon is a tag's only after the last slash: before it, it belongs to the registry's port (§19). */
 export function parseImageReference(text: string): ImageReference {
   const at = text.indexOf('@');

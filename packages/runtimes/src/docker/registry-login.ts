@@ -40,7 +40,12 @@ export async function registryLogin(file: string, repository: string): Promise<s
     serveraddress: registry,
     ...(entry.identitytoken === undefined ? {} : { identitytoken: entry.identitytoken }),
   };
-  return Buffer.from(JSON.stringify(login)).toString('base64url');
+  return paddedBase64Url(JSON.stringify(login));
+}
+
+/** Engines insist on the padding that Node leaves out. */
+function paddedBase64Url(text: string): string {
+  return Buffer.from(text).toString('base64').replaceAll('+', '-').replaceAll('/', '_');
 }
 
 async function readConfiguration(file: string): Promise<Configuration> {

@@ -148,7 +148,9 @@ class DockerRuntime implements Runtime {
   }
 
   async list(): Promise<RunHandle[]> {
-    const containers = await this.#engine.listContainers([`${labels.worker}=${this.#options.worker}`]);
+    const containers = await this.#engine.listContainers({
+      label: [`${labels.worker}=${this.#options.worker}`],
+    });
     return containers.map(({ Id, Labels }) =>
       dockerHandle(Labels?.[labels.run] ?? '', Number(Labels?.[labels.epoch] ?? 0), Id),
     );

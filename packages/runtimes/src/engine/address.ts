@@ -16,11 +16,14 @@ export function parseEngineAddress(text: string): EngineAddress | undefined {
     const path = text.slice('unix://'.length);
     return path.startsWith('/') ? { kind: 'socket', path } : undefined;
   }
-  if (!/^(?:tcp|http):\/\//.test(text) || !URL.canParse(text.replace(/^tcp:/, 'http:'))) {
+  // As tcp, so that no port is taken for a default one and dropped.
+  const tcp = text.replace(/^http:/, 'tcp:');
+  if (!tcp.startsWith('tcp://') || !URL.canParse(tcp)) {
     return undefined;
   }
-  const url = new URL(text.replace(/^tcp:/, 'http:'));
-  return { kind: 'tcp', host: url.hostname.replace(/^\[(.*)\]$/, '$1'), port: Number(url.port || 2375) };
+  const { hostname, port } = new URL(tcp);
+  const host = hostname.replace(/^\[(.*)\]$/, '$1');
+  return host === '' ? undefined : { kind: 'tcp', host, port: Number(port || 2375) };
 }
 
 export function formatEngineAddress(address: EngineAddress): string {

@@ -87,9 +87,11 @@ export class EngineClient {
     await drain(await this.#send('DELETE', `/containers/${id}`, { query: { force: true, v: true } }));
   }
 
-  /** Containers in any state that carry all these labels (`name` or `name=value`). */
-  async listContainers(labels: readonly string[]): Promise<z.infer<typeof schema.ContainerList>> {
-    const query = { all: true, filters: JSON.stringify({ label: labels }) };
+  /** Containers in any state: with all these labels (`name=value`), or made from this image or one built on it. */
+  async listContainers(
+    filter: { readonly label: readonly string[] } | { readonly ancestor: readonly string[] },
+  ): Promise<z.infer<typeof schema.ContainerList>> {
+    const query = { all: true, filters: JSON.stringify(filter) };
     return schema.ContainerList.parse(await json(await this.#send('GET', '/containers/json', { query })));
   }
 
@@ -107,6 +109,12 @@ export class EngineClient {
 
   async inspectImage(reference: string): Promise<schema.Image> {
     return schema.Image.parse(await json(await this.#send('GET', `/images/${reference}/json`)));
+  }
+
+  /** Images whose names match a pattern such as `127.0.0.1:5000/*`. */
+  async listImages(pattern: string): Promise<schema.Image[]> {
+    const query = { filters: JSON.stringify({ reference: [pattern] }) };
+    return schema.ImageList.parse(await json(await this.#send('GET', '/images/json', { query })));
   }
 
   /** Digest that the registry has for a name now. */
@@ -135,8 +143,8 @@ export class EngineClient {
     yield* streamLines(await this.#send('POST', '/images/create', call));
   }
 
-  async *pushImage(repository: string, tag: string): AsyncGenerator<schema.StreamLine> {
-    const call = { query: { tag }, headers: registryHeaders(undefined) };
+  async *pushImage(repository: string, tag: string, login?: string): AsyncGenerator<schema.StreamLine> {
+    const call = { query: { tag }, headers: registryHeaders(login) };
     yield* streamLines(await this.#send('POST', `/images/${repository}/push`, call));
   }
 

@@ -24,6 +24,7 @@ export const Image = z.object({
   RepoDigests: z.array(z.string()).nullish(),
   Size: z.number(),
 });
+export const ImageList = z.array(Image);
 export type Image = z.infer<typeof Image>;
 
 export const Distribution = z.object({

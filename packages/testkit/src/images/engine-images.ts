@@ -32,23 +32,59 @@ export async function publishImage(source: ImageSource, registry: Registry): Pro
   }
 }
 
-/** Takes an image's name in the registry out of the engine, so that the next use has to download it again. */
+/** Takes an image's names in a registry out of the engine, so that the next use has to download it again. */
 export async function forgetImage(reference: string): Promise<void> {
   const engine = await EngineClient.connect(engineSocket, AbortSignal.timeout(10_000));
   try {
-    const { RepoTags, RepoDigests } = await engine.inspectImage(reference);
-    const repository = reference.slice(0, reference.lastIndexOf(':'));
-    const names = [...(RepoTags ?? []), ...(RepoDigests ?? [])];
-    for (const name of names.filter((name) => name.startsWith(`${repository}:`))) {
-      await engine.removeImage(name);
-    }
-    for (const name of names.filter((name) => name.startsWith(`${repository}@`))) {
-      if (await isPresent(engine, name)) {
-        await engine.removeImage(name);
+    const repository = reference.includes('@')
+      ? reference.slice(0, reference.indexOf('@'))
+      : reference.slice(0, reference.lastIndexOf(':'));
+    await forgetNames(engine, await engine.inspectImage(reference), repository);
+  } finally {
+    engine.close();
+  }
+}
+
+/** Takes the names of all images of a registry out of the engine, as far as there is one. */
+export async function forgetRegistry(address: string): Promise<void> {
+  const engine = await connectIfThere();
+  try {
+    for (const depth of ['*', '*/*', '*/*/*']) {
+      for (const image of (await engine?.listImages(`${address}/${depth}`)) ?? []) {
+        await forgetNames(engine, image, `${address}/`);
       }
     }
   } finally {
-    engine.close();
+    engine?.close();
+  }
+}
+
+async function forgetNames(
+  engine: EngineClient | undefined,
+  image: {
+    readonly RepoTags?: string[] | null | undefined;
+    readonly RepoDigests?: string[] | null | undefined;
+  },
+  prefix: string,
+): Promise<void> {
+  const names = [...(image.RepoTags ?? []), ...(image.RepoDigests ?? [])];
+  for (const name of names.filter((each) => each.startsWith(prefix))) {
+    try {
+      await engine?.removeImage(name);
+    } catch (error) {
+      // The last tag takes the digest with it; a container that a test left keeps the image.
+      if (!hasStatus(error, 404, 409)) {
+        throw error;
+      }
+    }
+  }
+}
+
+async function connectIfThere(): Promise<EngineClient | undefined> {
+  try {
+    return await EngineClient.connect(engineSocket, AbortSignal.timeout(10_000));
+  } catch {
+    return undefined;
   }
 }
 
@@ -57,15 +93,15 @@ async function isPresent(engine: EngineClient, reference: string): Promise<boole
     await engine.inspectImage(reference);
     return true;
   } catch (error) {
-    if (isNotFound(error)) {
+    if (hasStatus(error, 404)) {
       return false;
     }
     throw error;
   }
 }
 
-function isNotFound(error: unknown): boolean {
-  return error instanceof Error && 'status' in error && error.status === 404;
+function hasStatus(error: unknown, ...codes: readonly number[]): boolean {
+  return error instanceof Error && 'status' in error && codes.includes(Number(error.status));
 }
 
 async function toEnd(lines: AsyncIterable<unknown>): Promise<void> {

@@ -2,6 +2,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { forgetRegistry } from '../images/engine-images.ts';
 import { startProcess, type StartedProcess } from '../processes.ts';
 import { requireProgram } from './packages.ts';
 import { requirement } from './requirement.ts';
@@ -9,7 +10,7 @@ import { requirement } from './requirement.ts';
 export interface Registry {
   /** `127.0.0.1:<port>`, the first part of the names of its images. */
   readonly address: string;
-  /** Ends it and removes what it kept. */
+  /** Ends it and removes what it kept, and the names that the engine has for its images. */
   stop(): Promise<void>;
 }
 
@@ -55,7 +56,14 @@ async function startRegistry(passwords: string | undefined): Promise<Registry> {
   const child = startProcess(program, ['serve', configuration]);
   try {
     const [, port = ''] = await child.waitForOutput(/listening on 127\.0\.0\.1:(\d+)/);
-    return { address: `127.0.0.1:${port}`, stop: () => end(child, directory) };
+    const address = `127.0.0.1:${port}`;
+    return {
+      address,
+      async stop() {
+        await forgetRegistry(address);
+        await end(child, directory);
+      },
+    };
   } catch (error) {
     await end(child, directory);
     throw error;
