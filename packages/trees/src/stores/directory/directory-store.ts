@@ -1,19 +1,7 @@
 /** A store of plain files: hard-linkable, readable without this program, shared by every process on the filesystem. */
 import { randomUUID } from 'node:crypto';
 import { createWriteStream, existsSync } from 'node:fs';
-import {
-  chmod,
-  constants,
-  copyFile,
-  link,
-  mkdir,
-  open,
-  rename,
-  rm,
-  stat,
-  unlink,
-  utimes,
-} from 'node:fs/promises';
+import { chmod, constants, copyFile, mkdir, rename, rm, stat, unlink, utimes } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
