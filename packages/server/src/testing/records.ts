@@ -1,5 +1,6 @@
 /* What tests of records say over and over: making things over HTTP, and reading answers. */
 import { expect } from 'vitest';
+import { updateBundle } from '../bundles/transition.ts';
 import type { TestServer } from './test-server.ts';
 
 export interface AnyResource {
@@ -47,11 +48,17 @@ export async function succeed(server: TestServer, path: string, options: Options
   return answer;
 }
 
+function firstId(data: readonly AnyResource[]): string {
+  const [first] = data;
+  if (first === undefined) throw new Error('The answer is empty.');
+  return first.id;
+}
+
 /** The uuid of a new worksheet. */
 export async function makeWorksheet(server: TestServer, as: string, name: string): Promise<string> {
   const json = { data: [{ type: 'worksheets', attributes: { name } }] };
   const { data } = await succeed(server, '/rest/worksheets', { as, method: 'POST', json });
-  return data[0]!.id;
+  return firstId(data);
 }
 
 /** The uuid of a new group of these people. */
@@ -66,7 +73,7 @@ export async function makeGroup(
   const users = [];
   for (const member of members) {
     await server.tokenFor(member);
-    users.push((await succeed(server, `/rest/users/${member}`)).data[0]!);
+    users.push(...(await succeed(server, `/rest/users/${member}`)).data);
   }
   const path = `/rest/groups/${name}/relationships/members`;
   await succeed(server, path, {
@@ -74,7 +81,7 @@ export async function makeGroup(
     method: 'POST',
     json: { data: users.map(({ type, id }) => ({ type, id })) },
   });
-  return data[0]!.id;
+  return firstId(data);
 }
 
 export async function allowOn(
@@ -97,11 +104,14 @@ export async function allowOn(
 export async function setBundle(
   server: TestServer,
   uuid: string,
-  columns: { state?: string; data_size?: number; frozen_at?: number | null },
+  { state, size }: { state?: string; size?: number },
 ): Promise<void> {
-  await server.services.database.queries
-    .updateTable('bundle')
-    .set(columns)
-    .where('uuid', '=', uuid)
-    .execute();
+  const { unitOfWork, clock } = server.services;
+  await unitOfWork(async (unit) => {
+    if (state !== undefined) {
+      await unit.queries.updateTable('bundle').set({ state }).where('uuid', '=', uuid).execute();
+    }
+    const metadata = size === undefined ? {} : { data_size: size };
+    await updateBundle(unit, uuid, { metadata }, clock.now());
+  });
 }

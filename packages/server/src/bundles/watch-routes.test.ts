@@ -1,0 +1,99 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createBundle } from '../runs/testing/bundles.ts';
+import { ask, setBundle, succeed } from '../testing/records.ts';
+import { databases, startTestServer, type TestServer } from '../testing/test-server.ts';
+
+interface Change {
+  data: { uuid: string; version: number; state: string; state_details: string | null };
+}
+
+describe.each(databases)('waiting for changes on %s', (database) => {
+  let server: TestServer;
+  beforeAll(async () => {
+    server = await startTestServer({ database });
+  });
+  afterAll(() => server.close());
+
+  const changes = async (uuid: string, after: number, timeout: number, as = 'maria') => {
+    const response = await server.fetch(`/rest/bundles/${uuid}/changes?after=${after}&timeout=${timeout}`, {
+      as,
+    });
+    expect(response.status).toBe(200);
+    return ((await response.json()) as Change).data;
+  };
+
+  it('answers at once when there is something new, and otherwise when there is', async () => {
+    const uuid = await createBundle(server, { as: 'maria', type: 'dataset' });
+
+    const now = await changes(uuid, 0, 60);
+    expect(now).toMatchObject({ uuid, version: 1, state: 'uploading' });
+    const later = changes(uuid, now.version, 60);
+    await setBundle(server, uuid, { state: 'ready', size: 1 });
+
+    expect(await later).toMatchObject({ version: 2, state: 'ready' });
+  });
+
+  it('misses none of many changes made while it asks', async () => {
+    const uuid = await createBundle(server, { as: 'maria', type: 'dataset' });
+    const edits = (async () => {
+      for (let count = 1; count <= 30; count += 1) await setBundle(server, uuid, { size: count });
+    })();
+    let seen = 0;
+    while (seen < 31) seen = (await changes(uuid, seen, 60)).version;
+    await edits;
+
+    expect(seen).toBe(31);
+  });
+
+  it('answers what is there when the time is over', async () => {
+    const uuid = await createBundle(server, { as: 'maria', type: 'dataset' });
+
+    expect(await changes(uuid, 1, 0)).toMatchObject({ version: 1 });
+  });
+
+  it('lets nobody watch what he may not read', async () => {
+    const uuid = await createBundle(server, { as: 'maria', type: 'dataset' });
+
+    expect((await ask(server, `/rest/bundles/${uuid}/changes`, { as: 'jose' })).status).toBe(403);
+    expect((await ask(server, `/rest/bundles/${uuid}/events`, { as: 'jose' })).status).toBe(403);
+    expect((await ask(server, `/rest/bundles/0x${'0'.repeat(32)}/changes`, { as: 'jose' })).status).toBe(404);
+    expect((await ask(server, `/rest/bundles/${uuid}/changes?after=x`, { as: 'maria' })).status).toBe(400);
+  });
+
+  it('tells the history of a bundle', async () => {
+    const uuid = await createBundle(server, { as: 'maria', type: 'dataset' });
+    await succeed(server, `/rest/bundles/${uuid}/state?success=1`, { as: 'maria', method: 'POST' });
+
+    const { data } = await succeed(server, `/rest/bundles/${uuid}/events`, { as: 'maria' });
+
+    expect(data).toMatchObject([
+      {
+        type: 'bundle-events',
+        attributes: {
+          at: expect.stringContaining('+00:00') as string,
+          kind: 'upload-reported',
+          details: { state: 'ready' },
+        },
+      },
+    ]);
+  });
+});
+
+it('answers those who wait when the server stops', async () => {
+  let arrive = () => {};
+  const arrived = new Promise<void>((resolve) => (arrive = resolve));
+  const server = await startTestServer({
+    database: 'sqlite',
+    extend: (app) =>
+      app.addHook('preHandler', async (request) => {
+        if (request.url.includes('/changes')) arrive();
+      }),
+  });
+  const uuid = await createBundle(server, { type: 'dataset' });
+  const waiting = ask(server, `/rest/bundles/${uuid}/changes?after=1&timeout=300`, { as: 'root' });
+  await arrived;
+
+  await server.close();
+
+  expect((await waiting).status).toBe(200);
+});
