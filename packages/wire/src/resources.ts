@@ -108,6 +108,8 @@ export interface BundleAttributes {
   version?: number;
   /** SHA-256 of the contents' root, once they are stored (new in Sheaf). */
   contents_digest?: string | null;
+  /** How a run's command is or was executed, e.g. `docker` or `sandbox`, once a worker has it (new in Sheaf). */
+  runtime?: string | null;
 }
 
 export interface UserAttributes {

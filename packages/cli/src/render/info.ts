@@ -27,10 +27,13 @@ const core = ['bundle_type', 'uuid', 'state', 'command', 'frozen', 'is_anonymous
 export function infoLines(bundle: Bundle, options: InfoOptions): string[] {
   const lines = core.map((key) => line(key, bundle[key] ?? null));
   lines.push(line('owner', bundle.owner === null ? null : userText(bundle.owner)));
+  if (typeof bundle.runtime === 'string') lines.push(line('runtime', bundle.runtime));
   const keys = keysOf(bundle.bundle_type);
   for (const key of keys) {
     const value = bundle.metadata[key.key] ?? null;
     if (key.hidden && !options.hidden) continue;
+    // What a run once waited for says nothing any more when it does not wait.
+    if (key.key === 'staged_status' && bundle.state !== 'staged' && !options.raw) continue;
     if (options.raw) lines.push(line(key.key, value));
     else if (!isEmpty(value)) lines.push(line(key.key, formatted(key, value)));
   }

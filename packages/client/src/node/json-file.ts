@@ -78,14 +78,32 @@ async function acquire(lock: string): Promise<void> {
     } catch (error) {
       if (!isSystemError(error, 'EEXIST')) throw error;
     }
-    if (isAbandoned(lock)) rmSync(lock, { force: true });
-    else await new Promise((resolve) => setTimeout(resolve, lockRetry));
+    if (!breakAbandoned(lock)) await new Promise((resolve) => setTimeout(resolve, lockRetry));
   }
 }
 
-function isAbandoned(lock: string): boolean {
+/**
+ * Takes away the lock of a process that died. Of several that try at once only one moves it; one that has moved a new lock
+ * instead, taken since it looked, puts that back.
+ */
+function breakAbandoned(lock: string): boolean {
   const found = statSync(lock, { throwIfNoEntry: false });
-  return found !== undefined && Date.now() - found.mtimeMs > lockExpires;
+  if (found === undefined) return true;
+  if (Date.now() - found.mtimeMs <= lockExpires) return false;
+  const aside = `${lock}.${process.pid}`;
+  try {
+    renameSync(lock, aside);
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT')) return true;
+    throw error;
+  }
+  const moved = statSync(aside);
+  if (moved.ino !== found.ino || moved.mtimeMs !== found.mtimeMs) {
+    renameSync(aside, lock);
+    return false;
+  }
+  rmSync(aside);
+  return true;
 }
 
 function sorted(value: unknown): unknown {
