@@ -131,7 +131,10 @@ export async function startTestServer(options: TestServerOptions): Promise<TestS
       });
     },
     close: async ({ keepHome = false } = {}) => {
+      // A client may hold a connection open on which it never asked for anything.
+      const lastResort = setTimeout(() => app.server.closeAllConnections(), 1000);
       await Promise.all([app.close(), execution.stop()]);
+      clearTimeout(lastResort);
       await opened.close();
       if (!keepHome) await rm(home, { recursive: true, force: true });
     },
