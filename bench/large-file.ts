@@ -21,8 +21,6 @@ export const largeFile: Measurement = {
       for (let round = 0; round < 3; round += 1) {
         const file = join(directory, `random-${round}`);
         writeRandom(file, gibibyte);
-        // Everything reads the file from the page cache, as a user's fresh result would be.
-        await run('cat', [file], {});
         const copy = join(directory, 'copy');
         floor.push(
           (await timed(() => run('dd', [`if=${file}`, `of=${copy}`, 'bs=1M', 'conv=fsync', 'status=none'])))

@@ -29,7 +29,9 @@ if (chosen.length === 0) {
 const rows: Row[] = [];
 for (const measurement of chosen) {
   console.error(`Measuring ${measurement.name} …`);
-  rows.push(...(await measurement.run()));
+  const measured = await measurement.run();
+  for (const { what, ours, floor } of measured) console.error(`  ${what}: ${ours}; ${floor}`);
+  rows.push(...measured);
 }
 
 const table = [
