@@ -115,6 +115,8 @@ const run = [
   seconds('time_cleaning_up', 'Time spent removing the container.'),
   seconds('time_uploading_results', 'Time spent sending the results.'),
   generatedKey('docker_image', 'str', 'Digest of the image the command ran in.', { identifying: true }),
+  // New in Sheaf: a sandbox has no image, and a result must say so.
+  generatedKey('runtime', 'str', 'How the command was executed: docker, or sandbox.'),
   generatedKey('exitcode', 'int', 'Exit code of the command.'),
   generatedKey('job_handle', 'str', 'Legacy name of the run on its worker.', { identifying: true }),
   generatedKey('remote', 'str', 'Worker that has the run.', { identifying: true }),

@@ -42,6 +42,7 @@ export function reportedChanges(
   set(metadata, 'cpu_usage', report.cpu_usage);
   set(metadata, 'memory_usage', report.memory_usage);
   set(metadata, 'docker_image', report.docker_image === '' ? null : report.docker_image);
+  set(metadata, 'runtime', report.runtime);
   const memoryMax = Math.max(report.memory_max ?? 0, numberOf(before['memory_max']));
   if (memoryMax > 0) metadata['memory_max'] = memoryMax;
   for (const [stage, key] of Object.entries(stages)) {
