@@ -108,6 +108,22 @@ export function testLifecycle(harness: RuntimeHarness): void {
       expect(await bench.runtime.list()).toEqual([]);
     });
 
+    it('leaves nothing when the start is given up on the way', async () => {
+      const impatient = new AbortController();
+      const start = bench.runtime.start(await bench.specification('sleep 600'), impatient.signal);
+
+      setImmediate(() => impatient.abort(new Error('enough')));
+      const outcome = await start.catch((error: unknown) => error);
+
+      // Where it had started before anybody could hear of it, it simply runs.
+      if (outcome instanceof Error) {
+        expect(outcome.message).toBe('enough');
+      } else {
+        await bench.runtime.destroy(await start);
+      }
+      expect(await bench.runtime.list()).toEqual([]);
+    });
+
     it('gives samples while it runs, and none afterwards', async () => {
       const specification = await bench.specification('echo up\nsleep 600');
       const handle = await bench.start(specification);

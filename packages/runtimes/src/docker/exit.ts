@@ -24,12 +24,15 @@ export async function containerExit(engine: EngineClient, container: Container):
   const { State: state } = container;
   const needsLog = state.ExitCode !== 0 && state.ExitCode <= 128;
   const log = needsLog ? await engine.containerLog(container.Id, logLines) : '';
+  const startedAt = moment(state.StartedAt);
+  const finishedAt = moment(state.FinishedAt);
   return {
     exitCode: state.ExitCode,
     outOfMemory: state.OOMKilled ?? false,
     message: shellMessage(state.ExitCode, log || (state.Error ?? '')),
-    startedAt: moment(state.StartedAt),
-    finishedAt: moment(state.FinishedAt),
+    startedAt,
+    // A command of a moment ends before the engine has noted its start.
+    finishedAt: finishedAt !== null && startedAt !== null ? Math.max(finishedAt, startedAt) : finishedAt,
   };
 }
 

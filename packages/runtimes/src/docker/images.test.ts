@@ -255,7 +255,7 @@ describeWith('images', [requireDockerEngine, requireRegistry, requirePrivateRegi
     const { id } = await prepare(await publish());
     await engine.tagImage(id, 'sheaf-test/second-name', 'now');
     const body = { Image: id, Cmd: ['/nothing'] };
-    const container = await engine.createContainer(`sheaf-images-${process.pid}`, body, never);
+    const container = await engine.createContainer(`sheaf-images-${process.pid}`, body);
 
     expect(await images.remove(id)).toBe(false);
     expect((await engine.inspectImage(id)).RepoTags).toHaveLength(2);

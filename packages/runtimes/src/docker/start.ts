@@ -26,15 +26,19 @@ export async function startContainer(
   run: RunSpecification,
   signal: AbortSignal,
 ): Promise<string> {
+  signal.throwIfAborted();
   const image = run.image?.id;
   if (image === undefined) {
     throw new RuntimeError('This worker runs commands in container images: the run must name one', {
       userError: true,
     });
   }
+  // The requests are not cut off: nobody would know whether the engine still makes what it was asked for.
   try {
-    const container = await createWithShell(starter, run, image, signal);
-    await startOrRemove(starter, container, signal);
+    const container = await createWithShell(starter, run, image);
+    await unlessAborted(starter, container, signal);
+    await startOrRemove(starter, container);
+    await unlessAborted(starter, container, signal);
     return container;
   } catch (error) {
     signal.throwIfAborted();
@@ -42,15 +46,17 @@ export async function startContainer(
   }
 }
 
+async function unlessAborted(starter: Starter, container: string, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) {
+    await starter.engine.removeContainer(container);
+    signal.throwIfAborted();
+  }
+}
+
 /** The first container of an image is looked into for its shell before it starts. */
-async function createWithShell(
-  starter: Starter,
-  run: RunSpecification,
-  image: string,
-  signal: AbortSignal,
-): Promise<string> {
+async function createWithShell(starter: Starter, run: RunSpecification, image: string): Promise<string> {
   const guess = starter.shells.guess(image);
-  const container = await create(starter, run, image, guess, signal);
+  const container = await create(starter, run, image, guess);
   if (starter.shells.isKnown(image)) {
     return container;
   }
@@ -64,7 +70,7 @@ async function createWithShell(
     throw error;
   }
   await starter.engine.removeContainer(container);
-  return create(starter, run, image, starter.shells.guess(image), signal);
+  return create(starter, run, image, starter.shells.guess(image));
 }
 
 async function create(
@@ -72,7 +78,6 @@ async function create(
   run: RunSpecification,
   image: string,
   shell: string,
-  signal: AbortSignal,
 ): Promise<string> {
   const { engine, traits, worker, processLimit } = starter;
   const [network, user] = await Promise.all([
@@ -91,13 +96,13 @@ async function create(
   });
   const name = containerName(run.uuid, run.epoch);
   try {
-    return await engine.createContainer(name, body, signal);
+    return await engine.createContainer(name, body);
   } catch (error) {
     if (!isConflict(error)) {
       throw error;
     }
     await removeLeftover(starter, run, name, error);
-    return engine.createContainer(name, body, signal);
+    return engine.createContainer(name, body);
   }
 }
 
@@ -119,9 +124,9 @@ async function removeLeftover(
   await starter.engine.removeContainer(existing.Id);
 }
 
-async function startOrRemove(starter: Starter, container: string, signal: AbortSignal): Promise<void> {
+async function startOrRemove(starter: Starter, container: string): Promise<void> {
   try {
-    await starter.engine.startContainer(container, signal);
+    await starter.engine.startContainer(container);
   } catch (error) {
     if (!(error instanceof EngineUnreachableError)) {
       await starter.engine.removeContainer(container);

@@ -54,13 +54,13 @@ export class EngineClient {
     return schema.Info.parse(await json(await this.#send('GET', '/info')));
   }
 
-  async createContainer(name: string, body: unknown, signal: AbortSignal): Promise<string> {
-    const response = await this.#send('POST', '/containers/create', { query: { name }, body, signal });
+  async createContainer(name: string, body: unknown): Promise<string> {
+    const response = await this.#send('POST', '/containers/create', { query: { name }, body });
     return schema.Created.parse(await json(response)).Id;
   }
 
-  async startContainer(id: string, signal: AbortSignal): Promise<void> {
-    await drain(await this.#send('POST', `/containers/${id}/start`, { signal }));
+  async startContainer(id: string): Promise<void> {
+    await drain(await this.#send('POST', `/containers/${id}/start`));
   }
 
   /** Resolves when the container is not running (any more). */

@@ -1,12 +1,9 @@
 /** The processes of a sandbox, seen from the host through /proc. */
 import { kill } from 'node:process';
 import { readdir, readFile } from 'node:fs/promises';
-import { z } from 'zod';
 import { isErrno } from '../files/errno.ts';
 import type { RunStatistics } from '../port.ts';
 import { readOrUndefined, type RunPaths } from './record.ts';
-
-const Info = z.object({ 'child-pid': z.number() });
 
 interface ProcessState {
   readonly parent: number;
@@ -24,19 +21,26 @@ const pageSize = 4096;
 export async function firstProcess(paths: RunPaths): Promise<number | undefined> {
   const info = await readOrUndefined(paths.info);
   const supervisor = await supervisorOf(paths);
-  if (info === undefined || info.trim() === '' || supervisor === undefined) {
+  // JSON, but the tool writes it piece by piece, and the number comes first.
+  const number = /"child-pid":\s*(?<pid>\d+)\D/.exec(info ?? '')?.groups?.['pid'];
+  if (number === undefined || supervisor === undefined) {
     return undefined;
   }
-  const pid = Info.parse(JSON.parse(info))['child-pid'];
+  const pid = Number(number);
   // supervisor → tool → first process. Process numbers are used again: a stranger does not have these parents.
   const tool = (await processState(pid))?.parent;
   const parent = tool === undefined ? undefined : (await processState(tool))?.parent;
   return parent === supervisor ? pid : undefined;
 }
 
-/** Kills everything in the sandbox: when its first process ends, the kernel ends all others before it lets it go. */
+/**
+ * Kills everything in the sandbox: when its first process ends, the kernel ends all others before it lets it go. While there is
+ * no first process yet, or no supervisor any more, the supervisor's process group goes, which holds whoever builds the sandbox.
+ */
 export async function killProcesses(paths: RunPaths): Promise<void> {
-  const victim = (await firstProcess(paths)) ?? (await supervisorOf(paths));
+  const first = await firstProcess(paths);
+  const supervisor = await supervisorOf(paths);
+  const victim = first ?? (supervisor === undefined ? undefined : -supervisor);
   if (victim === undefined) {
     return;
   }

@@ -85,7 +85,7 @@ export async function supervise(supervision: Supervision, signal: AbortSignal): 
   const { paths } = supervision;
   const child = startSupervisor(supervision);
   const pipe = child.stdio[descriptors.started] as Readable;
-  const abort = (): void => void child.kill('SIGKILL');
+  const abort = (): void => killGroup(child);
   signal.addEventListener('abort', abort, { once: true });
   try {
     if (!(await saysSomething(child, pipe))) {
@@ -109,6 +109,13 @@ function startSupervisor({ paths, groups, command }: Supervision): ChildProcess 
     env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
     stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
   });
+}
+
+/** The supervisor and whoever builds the sandbox for it. */
+function killGroup(child: ChildProcess): void {
+  if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) {
+    process.kill(-child.pid, 'SIGKILL');
+  }
 }
 
 function saysSomething(child: ChildProcess, pipe: Readable): Promise<boolean> {
