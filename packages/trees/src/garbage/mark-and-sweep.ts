@@ -1,6 +1,7 @@
 /** Removes blobs that nothing refers to. */
 import type { BlobStore } from '../stores/blob-store.ts';
-import { decodeTree } from '../tree/decode.ts';
+import { Breather } from '../tree/breathe.ts';
+import { decodeLargeTree } from '../tree/decode.ts';
 import type { Digest, Entry } from '../tree/entry.ts';
 
 export interface SweepOptions {
@@ -57,6 +58,7 @@ async function mark(
   const marked = new Set<Digest>();
   const missing: Digest[] = [];
   const trees: Digest[] = [];
+  const breather = new Breather();
   const reach = (entry: Entry): void => {
     if (entry.kind === 'link' || marked.has(entry.digest)) return;
     marked.add(entry.digest);
@@ -66,7 +68,8 @@ async function mark(
     while (trees.length > 0) {
       signal?.throwIfAborted();
       for (const bytes of await presentTrees(store, trees.splice(-atOnce), missing)) {
-        for (const { entry } of decodeTree(bytes)) reach(entry);
+        for (const { entry } of await decodeLargeTree(bytes)) reach(entry);
+        if (breather.due) await breather.rest();
       }
     }
   };

@@ -1,7 +1,7 @@
 /** Fetches contents: trees level by level, then the files the store lacks; small ones in packs, large ones resumable. */
 import { IncompleteContentsError } from '../errors.ts';
 import { smallBlob, type BlobStore } from '../stores/blob-store.ts';
-import { decodeTree } from '../tree/decode.ts';
+import { decodeLargeTree } from '../tree/decode.ts';
 import type { Digest, Entry } from '../tree/entry.ts';
 import { inParallel } from './in-parallel.ts';
 import type { FetchPeer } from './peer.ts';
@@ -49,7 +49,7 @@ export async function fetchContents(
     const next = new Set<Digest>();
     for (let at = 0; at < level.length; at += treesAtOnce) {
       for (const bytes of await store.bytesMany(level.slice(at, at + treesAtOnce))) {
-        for (const { entry: child } of decodeTree(bytes)) {
+        for (const { entry: child } of await decodeLargeTree(bytes)) {
           if (child.kind === 'tree' && !seen.has(child.digest)) next.add(child.digest);
           if (child.kind === 'file') files.set(child.digest, child.size);
         }

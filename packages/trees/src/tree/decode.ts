@@ -1,7 +1,7 @@
 /** Reads the canonical encoding of a tree, and nothing but it. */
-import { Buffer } from 'node:buffer';
-import { isUtf8 } from 'node:buffer';
+import { Buffer, isUtf8 } from 'node:buffer';
 import { InvalidTreeError } from '../errors.ts';
+import { Breather } from './breathe.ts';
 import { kindByte, treeVersion } from './encode.ts';
 import type { Entry, NamedEntry } from './entry.ts';
 import { nameProblem, targetProblem } from './names.ts';
@@ -12,11 +12,28 @@ import { nameProblem, targetProblem } from './names.ts';
  * or not allowed, sizes above 2^53 - 1, bytes missing or left over.
  */
 export function decodeTree(encoded: Uint8Array): NamedEntry[] {
+  return [...decodedEntries(encoded)];
+}
+
+/** The same, while the rest of the process goes on: a directory of a million entries takes seconds. */
+export async function decodeLargeTree(encoded: Uint8Array): Promise<NamedEntry[]> {
+  if (encoded.length < largeFrom) return decodeTree(encoded);
+  const breather = new Breather();
+  const entries: NamedEntry[] = [];
+  for (const entry of decodedEntries(encoded)) {
+    entries.push(entry);
+    if (entries.length % 1000 === 0 && breather.due) await breather.rest();
+  }
+  return entries;
+}
+
+const largeFrom = 256 * 1024;
+
+function* decodedEntries(encoded: Uint8Array): Generator<NamedEntry, undefined> {
   const bytes = Buffer.from(encoded.buffer, encoded.byteOffset, encoded.byteLength);
   if (bytes.length === 0) throw new InvalidTreeError('a tree has no bytes');
   if (bytes[0] !== treeVersion) throw new InvalidTreeError(`a tree has the unknown version ${bytes[0]}`);
   const reader = new Reader(bytes, 1);
-  const entries: NamedEntry[] = [];
   let previous: Buffer | undefined;
   while (reader.at < bytes.length) {
     const kind = reader.byte();
@@ -26,9 +43,9 @@ export function decodeTree(encoded: Uint8Array): NamedEntry[] {
     if (problem !== undefined) throw new InvalidTreeError(`in a tree ${problem}`);
     if (previous !== undefined) checkOrder(previous, nameBytes, name);
     previous = nameBytes;
-    entries.push({ name, entry: readEntry(reader, kind, name) });
+    yield { name, entry: readEntry(reader, kind, name) };
   }
-  return entries;
+  return undefined;
 }
 
 function checkOrder(previous: Buffer, next: Buffer, name: string): void {
@@ -61,6 +78,10 @@ function readEntry(reader: Reader, kind: number, name: string): Entry {
   }
 }
 
+function cutShort(): InvalidTreeError {
+  return new InvalidTreeError('a tree is cut short');
+}
+
 class Reader {
   readonly #bytes: Buffer;
   at: number;
@@ -72,14 +93,17 @@ class Reader {
 
   take(length: number): Buffer {
     const end = this.at + length;
-    if (end > this.#bytes.length) throw new InvalidTreeError('a tree is cut short');
+    if (end > this.#bytes.length) throw cutShort();
     const taken = this.#bytes.subarray(this.at, end);
     this.at = end;
     return taken;
   }
 
   byte(): number {
-    return this.take(1).readUInt8(0);
+    const byte = this.#bytes[this.at];
+    if (byte === undefined) throw cutShort();
+    this.at += 1;
+    return byte;
   }
 
   short(): number {
@@ -87,14 +111,19 @@ class Reader {
   }
 
   count(): number {
-    const bytes = this.take(8);
-    const count = bytes.readUInt32BE(0) * 2 ** 32 + bytes.readUInt32BE(4);
+    const start = this.at;
+    if (start + 8 > this.#bytes.length) throw cutShort();
+    this.at = start + 8;
+    const count = this.#bytes.readUInt32BE(start) * 2 ** 32 + this.#bytes.readUInt32BE(start + 4);
     if (!Number.isSafeInteger(count)) throw new InvalidTreeError('a tree has a size above 2^53 - 1');
     return count;
   }
 
   digest(): string {
-    return this.take(32).toString('hex');
+    const start = this.at;
+    if (start + 32 > this.#bytes.length) throw cutShort();
+    this.at = start + 32;
+    return this.#bytes.toString('hex', start, this.at);
   }
 
   text(bytes: Buffer): string {

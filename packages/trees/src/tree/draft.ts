@@ -3,7 +3,7 @@ import type { Buffer } from 'node:buffer';
 import { ContentsError } from '../errors.ts';
 import { Breather } from './breathe.ts';
 import { digestOf } from './digest.ts';
-import { encodeTree } from './encode.ts';
+import { encodeLargeTree } from './encode-large.ts';
 import type { Digest, Entry, NamedEntry, TreeEntry } from './entry.ts';
 import { totalsOf } from './totals.ts';
 
@@ -63,7 +63,7 @@ export async function sealDraft(root: DraftTree, take: TakeTree): Promise<TreeEn
       continue;
     }
     levels.pop();
-    const bytes = encodeTree(level.entries);
+    const bytes = await encodeLargeTree(level.entries);
     const entry: TreeEntry = { kind: 'tree', digest: digestOf(bytes), ...totalsOf(level.entries) };
     const taken = take(entry.digest, bytes);
     if (taken !== undefined) await taken;

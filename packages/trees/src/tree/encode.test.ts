@@ -3,8 +3,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { InvalidNameError, InvalidTreeError } from '../errors.ts';
 import { decodePack, encodePack } from '../transfer/pack.ts';
-import { decodeTree } from './decode.ts';
+import { decodeLargeTree, decodeTree } from './decode.ts';
 import { digestOf } from './digest.ts';
+import { encodeLargeTree } from './encode-large.ts';
 import { encodeTree } from './encode.ts';
 import type { Entry, NamedEntry } from './entry.ts';
 import { nameProblem, targetProblem } from './names.ts';
@@ -74,6 +75,24 @@ describe('the published test vectors', () => {
 async function* onePiece(bytes: Buffer): AsyncGenerator<Buffer> {
   yield bytes;
 }
+
+describe('very many entries', () => {
+  it('are encoded and decoded as few are, in whatever order they come', async () => {
+    const digest = digestOf(Buffer.from('x'));
+    const many = Array.from({ length: 23_456 }, (_, index): NamedEntry => {
+      const name = `${(index * 7919) % 23_456}${index % 50 === 0 ? '😀' : ''}${index % 70 === 0 ? '\uffee' : ''}`;
+      return { name, entry: { kind: 'file', digest, size: index, executable: false } };
+    });
+
+    const encoded = await encodeLargeTree(many);
+
+    expect(encoded.equals(encodeTree(many))).toBe(true);
+    expect(await decodeLargeTree(encoded)).toEqual(decodeTree(encoded));
+    const twice = [...many, { name: '5', entry: { kind: 'link', target: 'x' } } as const];
+    await expect(encodeLargeTree(twice)).rejects.toThrow(InvalidTreeError);
+    await expect(decodeLargeTree(encoded.subarray(0, -1))).rejects.toThrow(InvalidTreeError);
+  });
+});
 
 describe('encodeTree', () => {
   it('gives back what it was given', () => {

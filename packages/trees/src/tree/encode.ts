@@ -15,21 +15,39 @@ export const kindByte = { file: 0x66, executable: 0x78, tree: 0x74, link: 0x6c }
  * no safe integers and texts that are no digests.
  */
 export function encodeTree(entries: readonly NamedEntry[]): Buffer {
-  const sorted = isSorted(entries) ? entries : entries.toSorted((a, b) => compareNames(a.name, b.name));
-  let length = 1;
+  return Buffer.concat([Buffer.from([treeVersion]), encodeEntries(sortEntries(entries), undefined)]);
+}
+
+/** Encodes some of the sorted entries of a tree; `previous` is the name of the one before them. */
+export function encodeEntries(sorted: readonly NamedEntry[], previous: string | undefined): Buffer {
+  let length = 0;
   for (const { name, entry } of sorted) length += encodedLength(name, entry);
   const bytes = Buffer.allocUnsafe(length);
-  bytes[0] = treeVersion;
-  let at = 1;
-  let previous: string | undefined;
+  let at = 0;
+  let before = previous;
   for (const { name, entry } of sorted) {
     const problem = nameProblem(name);
     if (problem !== undefined) throw new InvalidNameError(JSON.stringify(name), problem);
-    if (name === previous) throw new InvalidTreeError(`two entries are named ${JSON.stringify(name)}`);
-    previous = name;
+    if (name === before) throw new InvalidTreeError(`two entries are named ${JSON.stringify(name)}`);
+    before = name;
     at = writeEntry(bytes, at, name, entry);
   }
   return bytes;
+}
+
+/** Sorts entries by the bytes of their names; those that are sorted already are answered as they are. */
+export function sortEntries(entries: readonly NamedEntry[]): readonly NamedEntry[] {
+  if (isSorted(entries)) return entries;
+  // Without characters from the surrogates on, the order of UTF-16 is that of UTF-8, and comparing is much faster.
+  const order = entries.some(({ name }) => high.test(name)) ? compareNames : compareUnits;
+  return entries.toSorted((a, b) => order(a.name, b.name));
+}
+
+const high = /[\ud800-\uffff]/;
+
+function compareUnits(a: string, b: string): number {
+  if (a < b) return -1;
+  return a > b ? 1 : 0;
 }
 
 function isSorted(entries: readonly NamedEntry[]): boolean {

@@ -1,6 +1,6 @@
 /** Where decoded trees come from: a store, or a cache in front of one. */
 import { BlobMissingError, InvalidTreeError } from '../errors.ts';
-import { decodeTree } from './decode.ts';
+import { decodeLargeTree } from './decode.ts';
 import type { Digest, NamedEntry } from './entry.ts';
 
 export interface TreeSource {
@@ -24,7 +24,7 @@ export function asTreeSource(trees: Trees): TreeSource {
   return {
     async tree(digest) {
       try {
-        return decodeTree(await trees.bytes(digest));
+        return await decodeLargeTree(await trees.bytes(digest));
       } catch (error) {
         if (error instanceof BlobMissingError || !(error instanceof InvalidTreeError)) throw error;
         throw new InvalidTreeError(`${digest}: ${error.message}`, { cause: error });

@@ -1,7 +1,8 @@
 /** Checks that contents are whole before anybody is told that they are there. */
 import { IncompleteContentsError, InvalidTreeError, LimitExceededError } from '../errors.ts';
 import type { BlobStore } from '../stores/blob-store.ts';
-import { decodeTree } from './decode.ts';
+import { Breather } from './breathe.ts';
+import { decodeLargeTree } from './decode.ts';
 import type { Digest, Entry, TreeEntry } from './entry.ts';
 import { targetProblem } from './names.ts';
 import { totalsOf } from './totals.ts';
@@ -78,14 +79,16 @@ async function childrenOf(store: BlobStore, trees: readonly TreeEntry[]): Promis
   const missing = digests.filter((_, index) => sizes[index] === undefined);
   if (missing.length > 0) throw lacking(missing);
   const children: Entry[] = [];
+  const breather = new Breather();
   for (const [index, bytes] of (await store.bytesMany(digests)).entries()) {
-    const entries = decodeTree(bytes);
+    const entries = await decodeLargeTree(bytes);
     const totals = totalsOf(entries);
     const said = trees[index];
     if (said === undefined || said.size !== totals.size || said.files !== totals.files) {
       throw wrong(said?.digest ?? '');
     }
     for (const { entry } of entries) children.push(entry);
+    if (breather.due) await breather.rest();
   }
   return children;
 }
