@@ -64,7 +64,7 @@ export async function createApp(services: Services, execution: Execution): Promi
   registerHealthRoutes(app, services);
   registerAccountRoutes(app, services);
   registerBundleRoutes(app, services);
-  registerWorksheetRoutes(app, services);
+  registerWorksheetRoutes(app, services, execution);
   registerContentsRoutes(app, services, execution);
   registerRunRoutes(app, services, execution);
   registerWorkerRoutes(app, services, execution);

@@ -1,14 +1,14 @@
 /* What a fetch of worksheets may take along (worksheets.md §9.2). */
-import { formatPermission, isPermission, readPermission } from '@sheaf/domain';
+import { formatPermission, readPermission } from '@sheaf/domain';
 import type { Linkage } from '@sheaf/wire';
 import { publicUserResource } from '../accounts/user-resource.ts';
 import { usersByIds, type AnyQueries } from '../accounts/users.ts';
 import { findBundles } from '../bundles/access.ts';
 import { bundleResource, visibleOwner as visibleBundleOwner } from '../bundles/resource.ts';
 import { viewBundles } from '../bundles/view.ts';
-import { inChunks } from '../database/chunks.ts';
 import type { Viewer } from '../http/viewer.ts';
 import { findWorksheets, worksheetPermissions } from './access.ts';
+import { worksheetGrants } from './grants.ts';
 import type { ItemRow } from './items.ts';
 import {
   isMasked,
@@ -56,25 +56,11 @@ export async function includeGroupPermissions(
   worksheets: readonly ViewedResource[],
 ): Promise<WorksheetResource[]> {
   const shown = worksheets.filter(({ view }) => view.permission >= readPermission);
-  const rows = await inChunks(
+  const visible = await worksheetGrants(
+    queries,
+    viewer,
     shown.map(({ view }) => view.row.uuid),
-    (chunk) =>
-      queries
-        .selectFrom('worksheet_permission')
-        .innerJoin('user_group', 'user_group.uuid', 'worksheet_permission.group_uuid')
-        .select([
-          'worksheet_permission.id',
-          'worksheet_permission.worksheet_uuid',
-          'worksheet_permission.permission',
-          'user_group.uuid as group_uuid',
-          'user_group.name as group_name',
-          'user_group.user_defined',
-        ])
-        .where('worksheet_permission.worksheet_uuid', 'in', chunk)
-        .orderBy('user_group.name')
-        .execute(),
   );
-  const visible = rows.filter((row) => viewer.kind !== 'anonymous' || row.user_defined === 0);
   const included: WorksheetResource[] = [];
   for (const { view, resource } of shown) {
     const own = isMasked(view) ? [] : visible.filter((row) => row.worksheet_uuid === view.row.uuid);
@@ -90,7 +76,7 @@ export async function includeGroupPermissions(
         attributes: {
           group_name: row.group_name,
           permission: row.permission,
-          permission_spec: formatPermission(isPermission(row.permission) ? row.permission : 0),
+          permission_spec: formatPermission(row.permission),
         },
         relationships: { group: { data: { type: 'groups', id: row.group_uuid } } },
       });

@@ -75,7 +75,10 @@ export async function insertItemsAfter(
   );
 }
 
-/** Puts other items in place of all there are. */
+/**
+ * Puts other items in place of all there are. What stays the same at the beginning and at the end stays in place, with its id:
+ * an edit of one line does not make pages forget the others.
+ */
 export async function replaceItems(
   unit: UnitOfWork,
   worksheetUuid: string,
@@ -83,11 +86,30 @@ export async function replaceItems(
   now: number,
 ): Promise<ItemRow[]> {
   await touchWorksheet(unit, worksheetUuid, now);
-  await unit.queries.deleteFrom('worksheet_item').where('worksheet_uuid', '=', worksheetUuid).execute();
-  return await insert(
-    unit,
-    worksheetUuid,
-    items.map((item, index) => ({ item, key: gap * (index + 1) })),
+  const before = await itemsOf(unit.queries, worksheetUuid);
+  const most = Math.min(before.length, items.length);
+  let same = 0;
+  while (same < most && isSame(before[same], items[same])) same += 1;
+  let tail = 0;
+  while (tail < most - same && isSame(before.at(-1 - tail), items.at(-1 - tail))) tail += 1;
+  const gone = before.slice(same, before.length - tail).map((row) => row.id);
+  for (let start = 0; start < gone.length; start += 1000) {
+    const chunk = gone.slice(start, start + 1000);
+    await unit.queries.deleteFrom('worksheet_item').where('id', 'in', chunk).execute();
+  }
+  const after = same === 0 ? 0 : (before[same - 1]?.sort_key ?? 0);
+  await insertItemsAfter(unit, worksheetUuid, after, items.slice(same, items.length - tail), now);
+  return await itemsOf(unit.queries, worksheetUuid);
+}
+
+function isSame(row: ItemRow | undefined, item: NewItem | undefined): boolean {
+  return (
+    row !== undefined &&
+    item !== undefined &&
+    row.type === item.type &&
+    row.value === item.value &&
+    row.bundle_uuid === (item.bundleUuid ?? null) &&
+    row.subworksheet_uuid === (item.subworksheetUuid ?? null)
   );
 }
 

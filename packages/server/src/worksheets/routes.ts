@@ -7,16 +7,19 @@ import { sendJson, sendNothing } from '../http/json.ts';
 import { parse } from '../http/parse.ts';
 import { queryOf } from '../http/query.ts';
 import { requireUser } from '../http/viewer.ts';
+import type { Execution } from '../runs/execution.ts';
 import type { Services } from '../services.ts';
 import { findWorksheets, type WorksheetRow } from './access.ts';
 import { createWorksheet } from './create.ts';
 import { worksheetDocument, worksheetsDocument } from './fetch.ts';
 import { worksheetIncludes } from './include.ts';
 import { addItemsRequest, addResourceItems, changeItems, itemsRequest } from './item-changes.ts';
+import { registerInterpretRoutes } from './interpret/routes.ts';
 import { registerWorksheetPermissionRoutes } from './permission-routes.ts';
 import { resolveOrCreate } from './resolve-or-create.ts';
 import { itemResource } from './resource.ts';
 import { searchWorksheets } from './search.ts';
+import { registerRawRoutes } from './text/routes.ts';
 import { deleteWorksheet, updateWorksheet, worksheetPatch } from './update.ts';
 
 const newWorksheets = z.object({
@@ -27,12 +30,18 @@ interface UuidRoute {
   Params: { uuid: string };
 }
 
-export function registerWorksheetRoutes(app: FastifyInstance, services: Services): void {
+export function registerWorksheetRoutes(
+  app: FastifyInstance,
+  services: Services,
+  execution: Execution,
+): void {
   const { queries } = services.database;
   const { clock } = services;
   const open = { access: 'public-unless-protected' } as const;
   const signedIn = { access: 'user-with-access' } as const;
   registerWorksheetPermissionRoutes(app, services);
+  registerInterpretRoutes(app, services, execution);
+  registerRawRoutes(app, services);
 
   app.get<UuidRoute>('/rest/worksheets/:uuid', { config: open }, async (request, reply) => {
     const include = queryOf(request).include(worksheetIncludes);
