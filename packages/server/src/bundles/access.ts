@@ -101,9 +101,3 @@ export async function mayUserRead(queries: AnyQueries, userId: string, bundle: O
   const permissions = await bundlePermissions(queries, userId, [bundle]);
   return (permissions.get(bundle.uuid) ?? 0) >= readPermission;
 }
-
-/** Whether a user has everything on a bundle: runs go only to workers of such users. */
-export async function mayUserControl(queries: AnyQueries, userId: string, bundle: Owned): Promise<boolean> {
-  const permissions = await bundlePermissions(queries, userId, [bundle]);
-  return (permissions.get(bundle.uuid) ?? 0) >= allPermission;
-}

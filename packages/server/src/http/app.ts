@@ -61,7 +61,7 @@ export async function createApp(services: Services, execution: Execution): Promi
   answerUnknownRoutes(app);
   authenticateRequests(app, services);
 
-  registerHealthRoutes(app, services);
+  registerHealthRoutes(app, services, execution);
   registerAccountRoutes(app, services);
   registerBundleRoutes(app, services);
   registerWorksheetRoutes(app, services, execution);

@@ -2,10 +2,11 @@
 import { sql } from 'kysely';
 import type { FastifyInstance } from 'fastify';
 import { bundleStates } from '@sheaf/domain';
+import type { Execution } from '../runs/execution.ts';
 import type { Services } from '../services.ts';
 import { sendJson } from './json.ts';
 
-export function registerHealthRoutes(app: FastifyInstance, services: Services): void {
+export function registerHealthRoutes(app: FastifyInstance, services: Services, execution: Execution): void {
   const requests = new Map<string, number>();
   app.addHook('onResponse', async (request, reply) => {
     const key = `${request.method} ${Math.floor(reply.statusCode / 100)}xx`;
@@ -25,9 +26,9 @@ export function registerHealthRoutes(app: FastifyInstance, services: Services): 
     '/metrics',
     { config: { access: 'public', allowUnverified: true }, logLevel: 'warn' },
     async (_request, reply) => {
-      const text = [...requestLines(requests), ...(await bundleLines(services)), ...processLines()].join(
-        '\n',
-      );
+      const bundles = await bundleLines(services);
+      const lines = [...requestLines(requests), ...bundles, ...schedulerLines(execution), ...processLines()];
+      const text = lines.join('\n');
       return reply.header('content-type', 'text/plain; version=0.0.4; charset=utf-8').send(`${text}\n`);
     },
   );
@@ -59,6 +60,17 @@ async function bundleLines({ database }: Services): Promise<string[]> {
     '# HELP sheaf_bundles Bundles that are not final, by state.',
     '# TYPE sheaf_bundles gauge',
     ...unfinished.map((state) => `sheaf_bundles{state="${state}"} ${count.get(state) ?? 0}`),
+  ];
+}
+
+function schedulerLines({ counters }: Execution): string[] {
+  return [
+    '# HELP sheaf_scheduler_passes_total Passes of the scheduler.',
+    '# TYPE sheaf_scheduler_passes_total counter',
+    `sheaf_scheduler_passes_total ${counters.passes}`,
+    '# HELP sheaf_scheduler_found_by_tick_total Passes of the safety tick that found work no event had told of.',
+    '# TYPE sheaf_scheduler_found_by_tick_total counter',
+    `sheaf_scheduler_found_by_tick_total ${counters.foundByTick}`,
   ];
 }
 

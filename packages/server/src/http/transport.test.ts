@@ -293,5 +293,6 @@ it('reports health and numbers to operators', async () => {
   expect(await (await server.fetch('/health')).json()).toMatchObject({ status: 'ok' });
   const metrics = await (await server.fetch('/metrics')).text();
   expect(metrics).toMatch(/^sheaf_http_requests_total\{method="GET",status="2xx"\} \d+$/m);
+  expect(metrics).toMatch(/^sheaf_scheduler_passes_total \d+$/m);
   expect(metrics).toMatch(/^sheaf_bundles\{state="staged"\} 0$/m);
 });
