@@ -39,6 +39,8 @@ export interface WorkerDependencies {
   /** Between 0 and 1. */
   readonly random: () => number;
   readonly log: Log;
+  /** Called a while after the last run has gone. */
+  readonly idle?: () => void;
   /** How runtimes are found; tests bring their own. */
   readonly openRuntimes?: (choice: RuntimeChoice, options: DetectOptions, log: Log) => Promise<Runtimes>;
 }
@@ -101,6 +103,7 @@ async function startIn(
       tools,
       saved,
       runDirectories: paths.runs,
+      idle: dependencies.idle ?? (() => undefined),
       close: async ({ runs }) => {
         await closeStores();
         await closeAll(runtimes);

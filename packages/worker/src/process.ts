@@ -6,12 +6,14 @@ import { pino } from 'pino';
 import { systemClock } from './clock.ts';
 import { messageOf } from './errors.ts';
 import { startWorker } from './main.ts';
+import { collectGarbage, limitYoungGeneration } from './memory.ts';
 import { parseCommandLine, type CommandLine } from './settings/command-line.ts';
 import { readCredentials } from './settings/credentials.ts';
 import { helpText } from './settings/help.ts';
 import { readSettings } from './settings/read-settings.ts';
 
 async function run(): Promise<void> {
+  limitYoungGeneration();
   const line = parseCommandLine(process.argv.slice(2));
   if (line.has('help')) {
     process.stdout.write(`${helpText()}\n`);
@@ -46,6 +48,7 @@ async function run(): Promise<void> {
     clock: systemClock,
     random: Math.random,
     log,
+    idle: collectGarbage,
   });
   stopOnSignals(() => worker.stop());
   process.send?.({ type: 'ready', runtime: worker.runtime });

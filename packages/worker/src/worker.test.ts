@@ -3,7 +3,7 @@ import { ImageError, RuntimeError } from '@sheaf/runtimes';
 import { ScriptedMachine, ScriptedRuntime } from '@sheaf/runtimes/testing';
 import { eventually } from '@sheaf/testkit';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { aRun, runMessageFor } from './testing/run-message.ts';
 import { changedRuntime, WorkerBench } from './testing/worker-bench.ts';
@@ -196,6 +196,17 @@ describe('without the default image', () => {
     );
   });
 
+  it('fails a run that wants GPUs, which the sandbox does not have', async () => {
+    const { primary, fallback } = failing();
+    await bench.start({}, { primary, fallback });
+    bench.server.assign(runMessageFor({ resources: { image_requested: false, gpus: 1 } }));
+
+    // It waits for a GPU, too: whichever comes first, it never runs without.
+    expect((await bench.finished(aRun)).failure_message).toBe(
+      'Failed to download Docker image: the registry is away',
+    );
+  });
+
   it('fails a run that named its image', async () => {
     await bench.start({}, failing());
     bench.server.assign(runMessageFor({ resources: { image_requested: true } }));
@@ -307,4 +318,20 @@ it('answers a report of something unknown to the server by checking in', async (
 
   expect(refused).toBe(1);
   await eventually('another check-in', () => (bench.server.checkins.length > before + 1 ? true : undefined));
+});
+
+it('a worker that may be taken away leaves the files of a run to the next one', async () => {
+  await bench.start({ preemptible: true, id: 'first', passDownTermination: true });
+  bench.server.assign(runMessageFor({ command: 'echo a; sleep 60' }));
+  await bench.reported(aRun, 'running');
+  writeFileSync(join(bench.runDirectory(aRun), 'checkpoint'), '7');
+  await bench.stopWorker();
+  expect(bench.server.reportsOf(aRun).at(-1)?.state).toBe('staged');
+
+  await bench.start({ preemptible: true, id: 'second' });
+  bench.server.assign(runMessageFor({ epoch: 2, command: 'echo b' }));
+  await bench.reported(aRun, 'finalizing');
+
+  expect(await bench.server.results(aRun)).toMatchObject({ checkpoint: '7', stdout: 'b\n' });
+  await eventually('no run directory', () => (existsSync(bench.runDirectory(aRun)) ? undefined : true));
 });

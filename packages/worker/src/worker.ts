@@ -25,6 +25,8 @@ export interface WorkerParts {
   readonly saved: SavedRuns;
   /** The directory of all run directories. */
   readonly runDirectories: string;
+  /** Called a while after the last run has gone. */
+  readonly idle: () => void;
   /** Lets go of everything else, once nothing happens any more. */
   readonly close: (left: { readonly runs: number }) => Promise<void>;
 }
@@ -32,6 +34,8 @@ export interface WorkerParts {
 /** Milliseconds to give runs back, and to tell the server, before the worker ends all the same. */
 const givingBackTime = 60_000;
 const farewellTime = 10_000;
+/** Milliseconds without runs until the worker tidies up. */
+const idleAfter = 3000;
 
 export class Worker {
   /** Resolves when the worker has ended, by itself or because it was told to. */
@@ -51,6 +55,7 @@ export class Worker {
   #terminating = false;
   #stopping: Promise<void> | undefined;
   #leavingTimer: NodeJS.Timeout | undefined;
+  #idleTimer: NodeJS.Timeout | undefined;
 
   constructor(parts: WorkerParts) {
     this.#parts = parts;
@@ -149,6 +154,7 @@ export class Worker {
     const { settings, tools, saved, protocol } = this.#parts;
     this.#terminating = true;
     clearInterval(this.#leavingTimer);
+    clearTimeout(this.#idleTimer);
     if (settings.passDownTermination) await this.#giveBackRuns();
     this.#shutdown.abort(new Error('the worker ends'));
     await Promise.all([this.#runs.settled(), this.#looping]);
@@ -212,7 +218,10 @@ export class Worker {
   }
 
   #noteCount(): void {
-    this.#busyUntil = this.#parts.tools.clock.now();
+    const { tools, idle } = this.#parts;
+    this.#busyUntil = tools.clock.now();
+    clearTimeout(this.#idleTimer);
+    if (this.#runs.count === 0) this.#idleTimer = setTimeout(idle, idleAfter).unref();
   }
 
   #leaveIfDone(): void {

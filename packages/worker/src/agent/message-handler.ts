@@ -1,5 +1,5 @@
 /** Deals with what the server wants; each message by itself, so that one that fails harms no other (execution.md §5). */
-import { assertNever } from '@sheaf/domain';
+import { assertNever, killMarker } from '@sheaf/domain';
 import { workerMessage, type RunMessage, type WorkerMessage } from '@sheaf/wire';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -61,7 +61,7 @@ export class MessageHandler {
     const { runs, serve } = this.#options;
     switch (message.type) {
       case 'kill':
-        runs.get(message.uuid)?.kill({ kind: 'request', message: message.kill_message ?? 'Kill requested' });
+        runs.kill(message.uuid, message.kill_message ?? killMarker);
         return;
       case 'mark_finalized':
         runs.get(message.uuid)?.markFinalized();

@@ -1,11 +1,12 @@
 /* Messages as a server may send them: twice, late, about strangers, or not to be understood. */
+import { ScriptedRuntime } from '@sheaf/runtimes/testing';
 import { eventually } from '@sheaf/testkit';
 import type { WorkerMessage } from '@sheaf/wire';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { aRun, runMessageFor } from '../testing/run-message.ts';
-import { WorkerBench } from '../testing/worker-bench.ts';
+import { changedRuntime, WorkerBench } from '../testing/worker-bench.ts';
 
 let bench: WorkerBench;
 beforeEach(async () => {
@@ -94,6 +95,33 @@ describe('a run', () => {
 
     expect(await bench.server.results(aRun)).toEqual({ stdout: 'new\n', stderr: '' });
   });
+});
+
+it('goes on checking in while an earlier attempt takes its time to leave', async () => {
+  const scripted = new ScriptedRuntime(bench.machine);
+  let release: () => void = () => undefined;
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const primary = changedRuntime(scripted, {
+    stop: async (handle) => {
+      await released;
+      await scripted.stop(handle);
+    },
+  });
+  await bench.start({}, { primary, fallback: undefined });
+  bench.server.assign(runMessageFor({ epoch: 1, command: 'sleep 60' }));
+  await bench.reported(aRun, 'running');
+
+  bench.server.assign(runMessageFor({ epoch: 2, command: 'echo new' }));
+  // The new attempt is the worker's already, and can be killed, although the old one is not dead yet.
+  await bench.reported(aRun, 'preparing', ({ epoch }) => epoch === 2);
+  await acknowledged();
+  bench.server.send({ type: 'kill', uuid: aRun, kill_message: 'Kill requested: both' });
+  await acknowledged();
+  release();
+
+  expect(await bench.finished(aRun)).toMatchObject({ epoch: 2, failure_message: 'Kill requested: both' });
 });
 
 describe('other messages', () => {

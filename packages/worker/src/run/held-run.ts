@@ -3,7 +3,7 @@ import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { Interruption, strongerCause } from './interruption.ts';
 import { isExecuting, type KillCause, type RunRecord, type Step } from './record.ts';
-import type { LiveState } from './report.ts';
+import { nothingSeen, type LiveState } from './report.ts';
 import type { SavedRuns } from './saved-runs.ts';
 import { enterStep } from './stage-times.ts';
 
@@ -30,7 +30,7 @@ export class HeldRun {
   readonly #options: HeldRunOptions;
   readonly #endCommand: () => void;
   readonly #finalize: () => void;
-  #live: LiveState = { status: '', cpuUsage: null, memory: null };
+  #live: LiveState = nothingSeen;
   #interrupt = new AbortController();
 
   constructor(options: HeldRunOptions) {

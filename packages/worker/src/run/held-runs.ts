@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { messageOf } from '../errors.ts';
 import { HeldRun } from './held-run.ts';
 import { newRecord, type RunRecord } from './record.ts';
-import { reportOf } from './report.ts';
+import { nothingSeen, reportOf } from './report.ts';
 import { executeRun } from './run-loop.ts';
 import type { SavedRuns } from './saved-runs.ts';
 import type { RunTools } from './tools.ts';
@@ -24,6 +24,8 @@ export interface HeldRunsOptions {
 export class HeldRuns {
   readonly #options: HeldRunsOptions;
   readonly #runs = new Map<string, HeldRun>();
+  /** Granted attempts that wait until an earlier one of the same run has left. */
+  readonly #waiting = new Map<string, RunRecord>();
   /** Everything that still happens for a run, also after it is not reported any more. */
   readonly #loops = new Map<string, Promise<void>>();
 
@@ -32,7 +34,7 @@ export class HeldRuns {
   }
 
   get count(): number {
-    return this.#loops.size;
+    return this.#loops.size + this.#waiting.size;
   }
 
   get(uuid: string): HeldRun | undefined {
@@ -45,8 +47,8 @@ export class HeldRuns {
 
   /** Whether this very attempt, or a later one, is here already. */
   holds(uuid: string, epoch: number): boolean {
-    const held = this.#runs.get(uuid);
-    return held !== undefined && held.record.epoch >= epoch;
+    const known = this.#waiting.get(uuid) ?? this.#runs.get(uuid)?.record;
+    return known !== undefined && known.epoch >= epoch;
   }
 
   /** Goes on with a run of an earlier process. */
@@ -55,21 +57,33 @@ export class HeldRuns {
   }
 
   /**
-   * Begins a run that the server has granted. An earlier attempt that is still here is dropped first: it is not this worker's
-   * any more. Returns when the run will survive a crash of the worker.
+   * Begins a run that the server has granted. An earlier attempt that is still here is dropped first: it is not this worker's any
+   * more, and the new one waits until it has left. Returns when the run will survive a crash of the worker, or waits.
    */
   async accept(message: RunMessage): Promise<void> {
     const record = newRecord(message, this.#options.tools.clock.now());
+    const earlier = this.#loops.get(record.uuid);
+    if (earlier === undefined) return await this.#begin(record, false).save();
+    this.#waiting.set(record.uuid, record);
     this.#runs.get(record.uuid)?.kill({ kind: 'drop', message: 'given to another attempt' });
-    await this.#loops.get(record.uuid);
-    await this.#begin(record, false).save();
+    // Never fails: a loop ends one way or the other.
+    void earlier.then(() => this.#beginWaiting(record));
+  }
+
+  kill(uuid: string, message: string): void {
+    const waiting = this.#waiting.get(uuid);
+    if (waiting === undefined) this.#runs.get(uuid)?.kill({ kind: 'request', message });
+    else waiting.kill = { kind: 'request', message };
   }
 
   reports(uuids?: ReadonlySet<string>): RunReportInput[] {
     const { tools, workerId } = this.#options;
-    return this.all.flatMap((run) => {
-      if (uuids !== undefined && !uuids.has(run.uuid)) return [];
-      return reportOf(run.record, run.live, workerId, tools.clock.now()) ?? [];
+    const now = tools.clock.now();
+    const held = this.all.filter(({ uuid }) => !this.#waiting.has(uuid));
+    return [...this.#waiting.values(), ...held].flatMap((one) => {
+      if (uuids !== undefined && !uuids.has(one.uuid)) return [];
+      const [record, live] = one instanceof HeldRun ? [one.record, one.live] : [one, nothingSeen];
+      return reportOf(record, live, workerId, now) ?? [];
     });
   }
 
@@ -85,6 +99,12 @@ export class HeldRuns {
       this.#runs.delete(run.uuid);
       await this.#options.saved.remove(run.uuid);
     }
+  }
+
+  #beginWaiting(record: RunRecord): void {
+    if (this.#waiting.get(record.uuid) !== record) return;
+    this.#waiting.delete(record.uuid);
+    if (!this.#options.tools.shutdown.aborted) void this.#begin(record, false).save();
   }
 
   #begin(record: RunRecord, recovered: boolean): HeldRun {

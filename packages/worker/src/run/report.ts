@@ -14,6 +14,8 @@ export interface LiveState {
   readonly memory: number | null;
 }
 
+export const nothingSeen: LiveState = { status: '', cpuUsage: null, memory: null };
+
 /** Undefined for runs the server must not hear of. @param now milliseconds since the epoch */
 export function reportOf(
   record: RunRecord,

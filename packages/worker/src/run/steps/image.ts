@@ -1,6 +1,8 @@
 /** Decides in what a run executes: in the image it named, in the server's default one, or, said plainly, in neither. */
 import { ImageError, type PreparedImage, type Runtime } from '@sheaf/runtimes';
+import type { RunResources } from '@sheaf/wire';
 import { RunFailure } from '../interruption.ts';
+import type { Runtimes } from '../runtimes.ts';
 import type { Attempt } from '../tools.ts';
 
 export interface ChosenRuntime {
@@ -17,17 +19,15 @@ export interface ChosenRuntime {
  */
 export async function chooseRuntime(attempt: Attempt, say: (status: string) => void): Promise<ChosenRuntime> {
   const { run, tools, signal } = attempt;
-  const { docker_image: reference, image_requested: requested } = run.record.message.resources;
-  const { primary, fallback } = tools.runtimes;
-  const mayDoWithout = requested === false;
-  if (!primary.capabilities.images && mayDoWithout) return { runtime: primary, image: null, note: null };
-  const withoutImage = (runtime: Runtime, reason: string): ChosenRuntime => ({
-    runtime,
-    image: null,
-    note: `Running in the sandbox of the worker, without an image: the default image ${reference} cannot be had (${reason}).`,
-  });
-  const missing = mayDoWithout ? tools.images.missing(reference) : undefined;
-  if (fallback !== undefined && missing !== undefined) return withoutImage(fallback, missing);
+  const { resources } = run.record.message;
+  const reference = resources.docker_image;
+  const { primary } = tools.runtimes;
+  if (!primary.capabilities.images && resources.image_requested === false) {
+    return { runtime: primary, image: null, note: null };
+  }
+  const fallback = fallbackFor(resources, tools.runtimes);
+  const missing = fallback === undefined ? undefined : tools.images.missing(reference);
+  if (fallback !== undefined && missing !== undefined) return withoutImage(fallback, reference, missing);
   try {
     const image = await primary.prepareImage(reference, {
       signal,
@@ -39,10 +39,24 @@ export async function chooseRuntime(attempt: Attempt, say: (status: string) => v
   } catch (error) {
     signal.throwIfAborted();
     if (!(error instanceof ImageError)) throw error;
-    if (!mayDoWithout || fallback === undefined) {
+    if (fallback === undefined) {
       throw new RunFailure(`Failed to download Docker image: ${error.message}`, { cause: error });
     }
     tools.images.noteMissing(reference, error.message);
-    return withoutImage(fallback, error.message);
+    return withoutImage(fallback, reference, error.message);
   }
+}
+
+/** What executes the run should its image not be had: nothing where it named that image, or needs what the fallback lacks. */
+function fallbackFor({ image_requested, gpus }: RunResources, { fallback }: Runtimes): Runtime | undefined {
+  const lacksGpus = gpus > 0 && fallback?.capabilities.gpus !== true;
+  return image_requested !== false || lacksGpus ? undefined : fallback;
+}
+
+function withoutImage(runtime: Runtime, reference: string, reason: string): ChosenRuntime {
+  return {
+    runtime,
+    image: null,
+    note: `Running in the sandbox of the worker, without an image: the default image ${reference} cannot be had (${reason}).`,
+  };
 }

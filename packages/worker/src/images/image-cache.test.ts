@@ -1,0 +1,83 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { silent } from '../testing/worker-bench.ts';
+import { ImageCache } from './image-cache.ts';
+
+let directory: string;
+let now: number;
+let removed: string[];
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'sheaf-images-'));
+  now = 1000;
+  removed = [];
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+const image = (id: string, size = 100) => ({ id, digest: null, size });
+
+function openCache(limit: number | null = 250): Promise<ImageCache> {
+  const runtime = {
+    removeImage: (id: string) => {
+      removed.push(id);
+      return Promise.resolve(true);
+    },
+  };
+  const clock = { now: () => now, sleep: () => Promise.resolve() };
+  return ImageCache.open({ path: join(directory, 'images.json'), limit, runtime, clock, log: silent });
+}
+
+function use(cache: ImageCache, run: string, id: string): void {
+  now += 1;
+  cache.hold(run, image(id));
+  cache.release(run);
+}
+
+it('removes the images unused longest above the limit', async () => {
+  const cache = await openCache();
+  for (const id of ['a', 'b', 'a', 'c']) use(cache, 'run', id);
+  await cache.settle();
+
+  expect(removed).toEqual(['b']);
+});
+
+it('never removes one that a run uses', async () => {
+  const cache = await openCache();
+  cache.hold('long', image('a'));
+  for (const id of ['b', 'c', 'd']) use(cache, 'run', id);
+  await cache.settle();
+
+  expect(removed).not.toContain('a');
+});
+
+it('remembers over a restart what it has used', async () => {
+  const first = await openCache();
+  use(first, 'run', 'a');
+  use(first, 'run', 'b');
+  await first.settle();
+
+  const second = await openCache();
+  use(second, 'run', 'c');
+  await second.settle();
+
+  expect(removed).toEqual(['a']);
+});
+
+it('removes nothing without a limit', async () => {
+  const cache = await openCache(null);
+  for (const id of ['a', 'b', 'c', 'd']) use(cache, 'run', id);
+  await cache.settle();
+
+  expect(removed).toEqual([]);
+});
+
+it('knows for a minute what could not be had', async () => {
+  const cache = await openCache();
+  cache.noteMissing('image:1', 'the registry is away');
+
+  expect(cache.missing('image:1')).toBe('the registry is away');
+  expect(cache.missing('image:2')).toBeUndefined();
+  now += 61_000;
+  expect(cache.missing('image:1')).toBeUndefined();
+});
