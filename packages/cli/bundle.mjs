@@ -15,7 +15,8 @@ const loadedLater = {
     build.onResolve({ filter: /\.ts$/ }, ({ path, kind }) => {
       if (kind !== 'dynamic-import') return undefined;
       const name = Object.keys(apart).find((one) => path.endsWith(`/${one}.ts`));
-      if (name === undefined) throw new Error(`${path} is loaded later, but has no file of its own: name it in bundle.mjs.`);
+      if (name === undefined)
+        throw new Error(`${path} is loaded later, but has no file of its own: name it in bundle.mjs.`);
       return { path: `./${name}.js`, external: true };
     });
   },

@@ -33,6 +33,27 @@ test('an answer in chunks is put together, characters over the edge of a chunk i
   expect(await (await get(url)).text()).toBe('"ä b"');
 });
 
+test.each([
+  ['a length', 'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n', 'done'],
+  [
+    'chunks',
+    'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n7\r\n0\r\n\r\nxx\r\n',
+    '4\r\ndone\r\n0\r\n\r\n',
+  ],
+  ['nothing', 'HTTP/1.1 204 No Content\r\n', '\r\n'],
+])('a server that keeps the connection after %s is not waited for', async (_, ...pieces) => {
+  server = createServer((socket: Socket) => {
+    socket
+      .on('error', () => undefined)
+      .once('data', () => {
+        socket.write(pieces[0] ?? '', () => setImmediate(() => socket.write(pieces[1] ?? '')));
+      });
+  });
+  await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve));
+  const answer = await get(`http://127.0.0.1:${(server.address() as AddressInfo).port}/rest/x`);
+  expect(await answer.text()).toMatch(/done$|^$/);
+});
+
 test('interim answers are passed over, and repeated headers joined', async () => {
   const url = await answering(
     'HTTP/1.1 100 Continue\r\n\r\n',

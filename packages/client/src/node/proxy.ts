@@ -62,14 +62,14 @@ export async function proxyFor(url: string, settings: ProxySettings): Promise<Ro
   };
 }
 
-async function tunnel(
+function tunnel(
   host: string,
   port: number,
   target: URL,
   headers: Record<string, string>,
 ): Promise<TLSSocket> {
-  const { request } = await import('node:http');
-  const { connect } = await import('node:tls');
+  const { request } = process.getBuiltinModule('node:http');
+  const { connect } = process.getBuiltinModule('node:tls');
   const authority = `${target.hostname}:${target.port === '' ? 443 : target.port}`;
   return new Promise((resolve, reject) => {
     const fail = (why: string, cause?: unknown) =>
