@@ -5,6 +5,7 @@ import { SheafError } from '@sheaf/wire';
 import { readQuota, recomputeDiskUsed } from '../accounts/quota.ts';
 import { transition, updateBundle, type BundleRow } from '../bundles/transition.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
+import { lockBundle } from '../runs/lock-bundle.ts';
 import { rootEntryColumns } from './stored.ts';
 import { requireUploadable, type Uploader } from './upload-rules.ts';
 
@@ -82,13 +83,4 @@ async function requireRoom(unit: UnitOfWork, bundle: BundleRow, size: number): P
     diskUsedWithout: used - bundle.data_size,
   });
   if (problem !== undefined) throw new SheafError('quota-exceeded', problem);
-}
-
-async function lockBundle(unit: UnitOfWork, uuid: string): Promise<void> {
-  await unit.queries
-    .selectFrom('bundle')
-    .select('id')
-    .where('uuid', '=', uuid)
-    .modifyEnd(unit.dialect.rowLock)
-    .execute();
 }

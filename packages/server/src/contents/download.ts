@@ -1,11 +1,10 @@
 /* Opens what a client wants to read: a file, a part of one, or a directory as an archive (rest-api.md §19). */
-import { once } from 'node:events';
 import { lstat } from 'node:fs/promises';
 import { pipeline, type Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { createGunzip, createGzip, gzip } from 'node:zlib';
 import { assertNever, summarizeFile } from '@sheaf/domain';
-import { exportTarGz, leftOutOfDownloads, type BlobStore } from '@sheaf/trees';
+import { exportTarGz, leftOutOfDownloads } from '@sheaf/trees';
 import { SheafError, type ReadArguments } from '@sheaf/wire';
 import { metadataOf, numberOf } from '../runs/metadata.ts';
 import { ask, bytesOf } from '../workers/questions.ts';
@@ -204,12 +203,5 @@ async function askWorker(
   if (stream === undefined)
     throw new SheafError('worker-unreachable', 'Unable to reach worker. It sent no data.');
   signal.addEventListener('abort', () => stream.destroy(), { once: true });
-  return stream;
-}
-
-/** The store's blob of a file, where a caller has to wait for its first byte to know that it is there. */
-export async function readableFile(store: BlobStore, digest: string, offset: number): Promise<Readable> {
-  const stream = store.read(digest, { offset });
-  await once(stream, 'readable');
   return stream;
 }

@@ -123,7 +123,8 @@ describe.each(databases)('following a file (%s)', (database) => {
           const request = message['read_args'] as { type: string; offset: number; length: number };
           const info = { name: 'log', type: 'file', size: content.length, perm: 420 };
           if (request.type === 'get_target_info') await worker.reply(socket, { target_info: info });
-          else await worker.replySmall(socket, content.slice(request.offset, request.offset + request.length));
+          else
+            await worker.replySmall(socket, content.slice(request.offset, request.offset + request.length));
         }
       }
     };

@@ -10,20 +10,17 @@ const longestMessage = 4_000;
 /** @throws SheafError `invalid-request` with what git says */
 export async function cloneRepository(text: string, directory: string, options: FetchOptions): Promise<void> {
   const url = parseUrl(text);
-  const pinned = options.allowPrivate ? [] : await pinnedAddress(url);
-  const words = [
-    ...[
-      '-c',
-      'protocol.allow=never',
-      '-c',
-      'protocol.http.allow=always',
-      '-c',
-      'protocol.https.allow=always',
-    ],
-    ...['-c', 'http.followRedirects=false', '-c', 'core.hooksPath=/dev/null', '-c', 'credential.helper='],
-    ...pinned,
-    ...['clone', '--quiet', '--depth', '1', '--', url.href, directory],
+  const settings = [
+    'protocol.allow=never',
+    'protocol.http.allow=always',
+    'protocol.https.allow=always',
+    'http.followRedirects=false',
+    'core.hooksPath=/dev/null',
+    'credential.helper=',
+    ...(options.allowPrivate ? [] : [await pinnedAddress(url)]),
   ];
+  const clone = ['clone', '--quiet', '--depth', '1', '--', url.href, directory];
+  const words = [...settings.flatMap((setting) => ['-c', setting]), ...clone];
   const git = spawn('git', words, {
     stdio: ['ignore', 'ignore', 'pipe'],
     env: {
@@ -50,8 +47,8 @@ export async function cloneRepository(text: string, directory: string, options: 
 }
 
 /** The address that was checked is the one that is connected to. */
-async function pinnedAddress(url: URL): Promise<string[]> {
+async function pinnedAddress(url: URL): Promise<string> {
   const address = await publicAddressOf(url.hostname);
   const port = url.port === '' ? (url.protocol === 'https:' ? '443' : '80') : url.port;
-  return ['-c', `http.curloptResolve=${url.hostname}:${port}:${address}`];
+  return `http.curloptResolve=${url.hostname}:${port}:${address}`;
 }

@@ -13,29 +13,3 @@ export function rootEntryColumns(entry: Entry | undefined): { json: string; dige
   if (entry === undefined) return null;
   return { json: JSON.stringify(entry), digest: entry.kind === 'link' ? null : entry.digest };
 }
-
-/** Bytes the contents count for quotas: of a link, its target. */
-export function sizeOf(entry: Entry): number {
-  return entry.kind === 'link' ? Buffer.byteLength(entry.target) : entry.size;
-}
-
-export interface ContentsSummary {
-  readonly kind: 'none' | Entry['kind'];
-  /** Bytes. */
-  readonly size: number;
-  readonly files: number;
-  /** SHA-256 of the root; null for none and for links. */
-  readonly digest: string | null;
-}
-
-/** For bundle resources. */
-export function contentsSummary(bundle: Pick<BundleRow, 'root_entry'>): ContentsSummary {
-  const entry = storedEntry(bundle);
-  if (entry === undefined) return { kind: 'none', size: 0, files: 0, digest: null };
-  return {
-    kind: entry.kind,
-    size: sizeOf(entry),
-    files: entry.kind === 'tree' ? entry.files : 1,
-    digest: entry.kind === 'link' ? null : entry.digest,
-  };
-}

@@ -6,6 +6,7 @@ import { bundleState } from '../bundles/row.ts';
 import { transition, updateBundle } from '../bundles/transition.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import { history } from '../runs/history.ts';
+import { lockBundle } from '../runs/lock-bundle.ts';
 import { isUsersFault } from './refusals.ts';
 import { areResults } from './upload-rules.ts';
 
@@ -44,12 +45,7 @@ export async function recordUploadFailure(
   options: { finalizeOnFailure: boolean },
   now: number,
 ): Promise<void> {
-  const bundle = await unit.queries
-    .selectFrom('bundle')
-    .selectAll()
-    .where('uuid', '=', uuid)
-    .modifyEnd(unit.dialect.rowLock)
-    .executeTakeFirst();
+  const bundle = await lockBundle(unit, uuid);
   if (bundle === undefined || isFinal(bundleState(bundle))) return;
   const changes = { metadata: { data_size: 0 }, rootEntry: null };
   const told = { failure_message: failure.message, error_traceback: failure.trace };

@@ -1,7 +1,13 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { createServer, request as requestHttp, type IncomingMessage, type Server } from 'node:http';
+import {
+  createServer,
+  request as requestHttp,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -403,12 +409,7 @@ describe('uploads by URL', () => {
 });
 
 /** Git's own server program, so that shallow clones work. */
-function serveGit(
-  repository: string,
-  request: IncomingMessage,
-  response: import('node:http').ServerResponse,
-  url: URL,
-): void {
+function serveGit(repository: string, request: IncomingMessage, response: ServerResponse, url: URL): void {
   const backend = spawn('git', ['http-backend'], {
     env: {
       PATH: process.env['PATH'],

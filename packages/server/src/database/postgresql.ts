@@ -1,4 +1,5 @@
 import { Kysely, PostgresDialect, sql, type RawBuilder } from 'kysely';
+import { retryContention } from './contention.ts';
 import type { Database, SqlDialect, TransactionQueries } from './database.ts';
 import type { Tables } from './schema.ts';
 
@@ -31,7 +32,7 @@ export async function openPostgresql(url: string): Promise<Database> {
     queries,
     dialect: postgresqlDialect,
     transaction: <Result>(work: (inside: TransactionQueries) => Promise<Result>) =>
-      queries.transaction().execute(work),
+      retryContention(() => queries.transaction().execute(work)),
     close: () => queries.destroy(),
   };
 }

@@ -14,9 +14,11 @@ export type RunUnitOfWork = <Result>(work: (unit: UnitOfWork) => Promise<Result>
 export function unitsOfWork(database: Database, events: Events): RunUnitOfWork {
   return async (work) => {
     const announced: ServerEvent[] = [];
-    const result = await database.transaction((queries) =>
-      work({ queries, dialect: database.dialect, announce: (event) => announced.push(event) }),
-    );
+    const result = await database.transaction((queries) => {
+      // A transaction may be begun again; what the first attempt announced never happened.
+      announced.length = 0;
+      return work({ queries, dialect: database.dialect, announce: (event) => announced.push(event) });
+    });
     for (const event of announced) events.emit(event);
     return result;
   };

@@ -38,7 +38,7 @@ export interface ExecutionOptions {
 export function createExecution(services: Services, options: ExecutionOptions = {}): Execution {
   const temporary = temporaryDirectory(services.settings);
   const trees = new TreeCache(services.store);
-  const held = new HeldCheckins(services.events, services.clock.after);
+  const held = new HeldCheckins(services.events, services.clock);
   const wakeUps = new WakeUps(services.events, services.clock);
   const maker = new Maker(services, trees);
   const scheduler = new Scheduler(
@@ -56,7 +56,7 @@ export function createExecution(services: Services, options: ExecutionOptions = 
   const sweeper = new Sweeper(services);
   return {
     trees,
-    mailboxes: new Mailboxes(services.clock.after),
+    mailboxes: new Mailboxes(services.clock),
     wakeUps,
     checkins: { services, held, wakeUps, deliveries: new RecentDeliveries() },
     sweeper,

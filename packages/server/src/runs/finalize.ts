@@ -1,8 +1,9 @@
 /* The end of a run: final state, exact accounts, no assignment; all in the caller's transaction (execution.md §10.3, §31.6). */
 import { finalStateOf, type FinalState } from '@sheaf/domain';
+import { sizeOf } from '@sheaf/trees';
 import { chargeDisk } from '../accounts/quota.ts';
 import { transition, type BundleRow } from '../bundles/transition.ts';
-import { sizeOf, storedEntry } from '../contents/stored.ts';
+import { storedEntry } from '../contents/stored.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import { dropMessagesOfRun } from '../workers/message-queue.ts';
 import { history } from './history.ts';

@@ -2,6 +2,7 @@
 import { assertNever, type BundleState, type BundleType } from '@sheaf/domain';
 import { SheafError } from '@sheaf/wire';
 import { chargeDisk } from '../accounts/quota.ts';
+import { bundleNotFound } from '../bundles/access.ts';
 import { transition, updateBundle, type BundleRow } from '../bundles/transition.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import { queueMessage } from '../workers/message-queue.ts';
@@ -9,6 +10,7 @@ import { findAssignment, workerOf } from './assignments.ts';
 import { releaseRun } from './finalize.ts';
 import { history, note } from './history.ts';
 import { metadataOf } from './metadata.ts';
+import { lockBundle } from './lock-bundle.ts';
 import { killWaiting } from './restage.ts';
 
 /**
@@ -16,13 +18,8 @@ import { killWaiting } from './restage.ts';
  * @throws SheafError `action-refused` on a final bundle
  */
 export async function killBundle(unit: UnitOfWork, uuid: string, now: number): Promise<BundleRow> {
-  const bundle = await unit.queries
-    .selectFrom('bundle')
-    .selectAll()
-    .where('uuid', '=', uuid)
-    .modifyEnd(unit.dialect.rowLock)
-    .executeTakeFirst();
-  if (bundle === undefined) throw new SheafError('not-found', `Bundle ${uuid} not found`);
+  const bundle = await lockBundle(unit, uuid);
+  if (bundle === undefined) throw bundleNotFound(uuid);
   const state = bundle.state as BundleState;
   switch (state) {
     case 'ready':
@@ -35,15 +32,11 @@ export async function killBundle(unit: UnitOfWork, uuid: string, now: number): P
     case 'created':
     case 'staged':
       return bundle.bundle_type === 'run'
-        ? ((await killWaiting(unit, await noteAction(unit, bundle, 'kill', now), now)) ?? bundle)
+        ? await killUnbegun(unit, bundle, now)
         : await killUnfinished(unit, bundle, now);
     case 'starting':
-    case 'worker_offline': {
-      await noteAction(unit, bundle, 'kill', now);
-      const killed = await killWaiting(unit, bundle, now);
-      await releaseRun(unit, uuid);
-      return killed ?? bundle;
-    }
+    case 'worker_offline':
+      return await killUnbegun(unit, bundle, now);
     case 'preparing':
     case 'running':
     case 'finalizing':
@@ -51,6 +44,14 @@ export async function killBundle(unit: UnitOfWork, uuid: string, now: number): P
     default:
       return assertNever(state);
   }
+}
+
+/** A run that no worker has, or that its worker has not begun: whoever has heard of it is refused from now on. */
+async function killUnbegun(unit: UnitOfWork, run: BundleRow, now: number): Promise<BundleRow> {
+  const noted = await noteAction(unit, run, 'kill', now);
+  const killed = await killWaiting(unit, noted, now);
+  await releaseRun(unit, run.uuid);
+  return killed ?? noted;
 }
 
 /** Adds to the run's list of what was asked of it. */

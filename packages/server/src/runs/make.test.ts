@@ -15,8 +15,10 @@ describe.each(databases)('make bundles (%s)', (database) => {
     await server.close();
   });
 
-  const make = (dependencies: { child_path: string; parent_uuid: string; parent_path?: string }[], as = 'root') =>
-    createBundle(server, { as, type: 'make', dependencies });
+  const make = (
+    dependencies: { child_path: string; parent_uuid: string; parent_path?: string }[],
+    as = 'root',
+  ) => createBundle(server, { as, type: 'make', dependencies });
   const read = async (uuid: string, path = '') => {
     const response = await server.fetch(`/rest/bundles/${uuid}/contents/blob/${path}`, { as: 'root' });
     return await response.text();
@@ -62,7 +64,9 @@ describe.each(databases)('make bundles (%s)', (database) => {
       metadata: { allow_failed_dependencies: true },
       dependencies: [{ child_path: 'x', parent_uuid: killed }],
     });
-    expect((await untilState(server, hollow, ['failed'])).metadata['failure_message']).toContain('has no contents');
+    expect((await untilState(server, hollow, ['failed'])).metadata['failure_message']).toContain(
+      'has no contents',
+    );
     expect(await diskUsed(server, 'root')).toBe(before);
   });
 

@@ -85,7 +85,10 @@ describe.each(databases)('services inside runs (%s)', (database) => {
   it('reads an answer that ends with the connection', async () => {
     const asked = curl('GET', '/');
     const message = await worker.next('netcat', { runs: [report] });
-    await worker.replyData(message.socket_id, 'HTTP/1.0 200 OK\r\nContent-Type: text/html\r\n\r\nHi this is dawg');
+    await worker.replyData(
+      message.socket_id,
+      'HTTP/1.0 200 OK\r\nContent-Type: text/html\r\n\r\nHi this is dawg',
+    );
     const { response, body } = await asked;
     expect(response.headers['content-type']).toBe('text/html');
     expect(body).toBe('Hi this is dawg');
@@ -108,7 +111,10 @@ describe.each(databases)('services inside runs (%s)', (database) => {
     const leaving = new AbortController();
     const asked = fetch(`${server.url}/rest/bundles/${uuid}/netcat/5005/`, {
       method: 'PUT',
-      headers: { authorization: `Bearer ${await server.tokenFor('alice')}`, 'content-type': 'application/json' },
+      headers: {
+        authorization: `Bearer ${await server.tokenFor('alice')}`,
+        'content-type': 'application/json',
+      },
       body: JSON.stringify({ message: 'never mind' }),
       signal: leaving.signal,
     });
@@ -124,12 +130,20 @@ describe.each(databases)('services inside runs (%s)', (database) => {
     const denied = await netcat('x', 'mallory');
     expect(denied.status).toBe(403);
     await denied.text();
-    const odd = await server.fetch(`/rest/bundles/${uuid}/netcat/99999/`, { as: 'alice', method: 'PUT', json: { message: '' } });
+    const odd = await server.fetch(`/rest/bundles/${uuid}/netcat/99999/`, {
+      as: 'alice',
+      method: 'PUT',
+      json: { message: '' },
+    });
     expect(odd.status).toBe(400);
     await odd.text();
     const idle = await createBundle(server, { as: 'alice', metadata: { request_queue: 'nobody' } });
     await untilState(server, idle, ['staged'], 'alice');
-    const waiting = await server.fetch(`/rest/bundles/${idle}/netcat/1/`, { as: 'alice', method: 'PUT', json: { message: '' } });
+    const waiting = await server.fetch(`/rest/bundles/${idle}/netcat/1/`, {
+      as: 'alice',
+      method: 'PUT',
+      json: { message: '' },
+    });
     expect(waiting.status).toBe(403);
     expect(await waiting.text()).toBe('Cannot netcat bundle, bundle not running.');
     const nobody = await server.fetch(`/rest/bundles/${idle}/netcurl/1/`, { as: 'alice' });

@@ -69,18 +69,16 @@ describe.each(databases)('an original worker (%s)', (database) => {
     const resources = run['resources'] as Record<string, unknown>;
     expect(Object.keys(resources)).toEqual(
       expect.arrayContaining([
-        ...[
-          'cpus',
-          'gpus',
-          'docker_image',
-          'time',
-          'memory',
-          'disk',
-          'network',
-          'tag',
-          'tag_exclusive',
-          'runs_left',
-        ],
+        'cpus',
+        'gpus',
+        'docker_image',
+        'time',
+        'memory',
+        'disk',
+        'network',
+        'tag',
+        'tag_exclusive',
+        'runs_left',
       ]),
     );
     expect(resources).toMatchObject({ runs_left: null, tag_exclusive: false, tag: '' });

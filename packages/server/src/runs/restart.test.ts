@@ -65,8 +65,15 @@ describe.each(databases)('a server that is restarted (%s)', (database) => {
     await queries
       .insertInto('message')
       .values({
-        ...{ user_id: '0', worker_id: 'x', run_uuid: uuid, epoch: null, type: 'kill', body: '{}' },
-        ...{ created_at: 0, delivered_at: null, expires_at: 1 },
+        user_id: '0',
+        worker_id: 'x',
+        run_uuid: uuid,
+        epoch: null,
+        type: 'kill',
+        body: '{}',
+        created_at: 0,
+        delivered_at: null,
+        expires_at: 1,
       })
       .execute();
     clock.advance(5_000);

@@ -1,14 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { databases, startTestServer, type TestServer } from '../testing/test-server.ts';
-import {
-  createBundle,
-  diskUsed,
-  putContents,
-  untilState,
-  uploadFile,
-  viewBundle,
-} from './testing/bundles.ts';
+import { createBundle, diskUsed, putContents, uploadFile, viewBundle } from './testing/bundles.ts';
 import { reportOf, scriptedWorker } from './testing/scripted-worker.ts';
 
 describe.each(databases)('the life of a run (%s)', (database) => {

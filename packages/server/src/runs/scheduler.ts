@@ -93,7 +93,7 @@ export class Scheduler {
   }
 
   async #pass(): Promise<PassResult> {
-    const { clock, database, unitOfWork } = this.#services;
+    const { clock, unitOfWork } = this.#services;
     const candidates = await this.#candidates();
     await this.#lookUpDependencies(candidates);
     this.counters.passes += 1;

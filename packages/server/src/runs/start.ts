@@ -7,6 +7,7 @@ import { workerKeyText } from '../workers/worker-key.ts';
 import { findAssignment, holderOf, type AssignmentRow } from './assignments.ts';
 import { releaseRun } from './finalize.ts';
 import { history } from './history.ts';
+import { lockBundle } from './lock-bundle.ts';
 import { epochSeconds, metadataOf } from './metadata.ts';
 import type { ReportingWorker } from './reports.ts';
 import { killWaiting } from './restage.ts';
@@ -21,12 +22,7 @@ export async function startRun(
   request: StartBundleRequest,
   now: number,
 ): Promise<boolean> {
-  const bundle = await unit.queries
-    .selectFrom('bundle')
-    .selectAll()
-    .where('uuid', '=', uuid)
-    .modifyEnd(unit.dialect.rowLock)
-    .executeTakeFirst();
+  const bundle = await lockBundle(unit, uuid);
   const assignment = await findAssignment(unit.queries, uuid);
   const decision = judgeStart({
     bundle:

@@ -4,6 +4,8 @@
  */
 import { runReport, SheafError, type CheckinRequest, type RunReport, type WorkerMessage } from '@sheaf/wire';
 import { attempt } from '../database/attempt.ts';
+import { inChunks } from '../database/chunks.ts';
+import { isContention } from '../database/contention.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import { noticeOmissions } from '../runs/loss.ts';
 import { applyReports } from '../runs/reports.ts';
@@ -195,10 +197,12 @@ async function applyIsolated(
 ): Promise<WorkerMessage[]> {
   const worker = { userId: row.user_id, workerId: row.worker_id, preemptible: row.preemptible === 1 };
   const answers: WorkerMessage[] = [];
+  if (reports.length > 1) await lockReported(unit, reports);
   for (const one of reports) {
     try {
       answers.push(...(await attempt(unit, () => applyReports(unit, worker, [one], now))));
     } catch (error) {
+      if (isContention(error)) throw error;
       services.log.error(
         { err: error, run: one.uuid, worker: workerKeyText(worker) },
         'a report could not be applied',
@@ -206,6 +210,34 @@ async function applyIsolated(
     }
   }
   return answers;
+}
+
+/**
+ * Takes all rows the reports will write, in one order for everybody: bundles, then their owners. Two workers with runs of the same
+ * two users would else wait for each other.
+ */
+async function lockReported(unit: UnitOfWork, reports: readonly RunReport[]): Promise<void> {
+  const bundles = await inChunks(
+    reports.map(({ uuid }) => uuid),
+    (chunk) =>
+      unit.queries
+        .selectFrom('bundle')
+        .select(['id', 'owner_id'])
+        .where('uuid', 'in', chunk)
+        .orderBy('id')
+        .modifyEnd(unit.dialect.rowLock)
+        .execute(),
+  );
+  const owners = bundles.map(({ owner_id: owner }) => owner).filter((owner) => owner !== null);
+  await inChunks(owners.toSorted(), (chunk) =>
+    unit.queries
+      .selectFrom('user')
+      .select('id')
+      .where('id', 'in', chunk)
+      .orderBy('id')
+      .modifyEnd(unit.dialect.rowLock)
+      .execute(),
+  );
 }
 
 function readReports(runs: readonly unknown[], services: Services, worker: WorkerKey): RunReport[] {

@@ -1,5 +1,6 @@
 /* Check-ins that wait for a message: at most one for each worker, woken by events (execution.md §4.5). */
 import type { Events } from '../events/events.ts';
+import type { Clock } from '../services.ts';
 import { workerKeyText, type WorkerKey } from './worker-key.ts';
 
 type WakeReason = 'message' | 'timeout' | 'replaced' | 'closed';
@@ -20,12 +21,12 @@ export interface HeldCheckin {
 
 export class HeldCheckins {
   readonly #held = new Map<string, Held>();
-  readonly #after: (milliseconds: number, callback: () => void) => () => void;
+  readonly #clock: Clock;
   readonly #stop: () => void;
   #stopped = false;
 
-  constructor(events: Events, after: (milliseconds: number, callback: () => void) => () => void) {
-    this.#after = after;
+  constructor(events: Events, clock: Clock) {
+    this.#clock = clock;
     this.#stop = events.on('message.queued', (event) => this.#wake(workerKeyText(event), 'message'));
   }
 
@@ -80,7 +81,7 @@ export class HeldCheckins {
         if (held.pending === 'message') held.pending = undefined;
         resolve(reason);
       };
-      const cancel = this.#after(milliseconds, () => finish('timeout'));
+      const cancel = this.#clock.after(milliseconds, () => finish('timeout'));
       held.wake = finish;
       if (signal.aborted) finish('closed');
       else if (held.pending !== undefined) finish(held.pending);

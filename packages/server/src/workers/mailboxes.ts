@@ -3,6 +3,7 @@
  * The question waits in this process; the row in the `socket` table says whose answers are accepted.
  */
 import type { Readable } from 'node:stream';
+import type { Clock } from '../services.ts';
 
 export type WorkerAnswer =
   | { readonly kind: 'json'; readonly value: unknown }
@@ -22,10 +23,10 @@ interface OpenMailbox {
 
 export class Mailboxes {
   readonly #open = new Map<number, OpenMailbox>();
-  readonly #after: (milliseconds: number, callback: () => void) => () => void;
+  readonly #clock: Clock;
 
-  constructor(after: (milliseconds: number, callback: () => void) => () => void) {
-    this.#after = after;
+  constructor(clock: Clock) {
+    this.#clock = clock;
   }
 
   open(socketId: number): Mailbox {
@@ -66,7 +67,7 @@ export class Mailboxes {
         box.answer = undefined;
         resolve(answer);
       };
-      const cancel = this.#after(milliseconds, finish);
+      const cancel = this.#clock.after(milliseconds, finish);
       box.wake = finish;
       signal?.addEventListener('abort', finish);
       if (box.answer !== undefined || signal?.aborted === true) finish();

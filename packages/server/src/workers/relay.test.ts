@@ -14,13 +14,16 @@ describe('relay', () => {
     rmSync(directory, { recursive: true });
   });
 
-  const after = (milliseconds: number, callback: () => void) => {
-    const timer = setTimeout(callback, milliseconds);
-    return () => clearTimeout(timer);
+  const clock = {
+    now: () => Date.now(),
+    after: (milliseconds: number, callback: () => void) => {
+      const timer = setTimeout(callback, milliseconds);
+      return () => clearTimeout(timer);
+    },
   };
   const options = (patience: number, more: { readToEnd?: boolean } = {}) => ({
     patience,
-    after,
+    clock,
     readToEnd: more.readToEnd ?? false,
     spoolPath: () => join(directory, 'spool'),
   });
@@ -34,7 +37,11 @@ describe('relay', () => {
   it('passes everything on, in order', async () => {
     const reader = new PassThrough();
     const read = text(reader);
-    const { taken, passed } = relay(Readable.from(long.map((piece) => Buffer.from(piece))), reader, options(10_000));
+    const { taken, passed } = relay(
+      Readable.from(long.map((piece) => Buffer.from(piece))),
+      reader,
+      options(10_000),
+    );
     await taken;
     expect(await read).toBe(long.join(''));
     await passed;
@@ -42,7 +49,11 @@ describe('relay', () => {
 
   it('takes everything from the source although the reader stands still, and loses nothing', async () => {
     const reader = new PassThrough();
-    const { taken, passed } = relay(Readable.from(long.map((piece) => Buffer.from(piece))), reader, options(20));
+    const { taken, passed } = relay(
+      Readable.from(long.map((piece) => Buffer.from(piece))),
+      reader,
+      options(20),
+    );
     await taken;
     // The file has no name any more: no crash leaves it behind.
     expect(existsSync(join(directory, 'spool'))).toBe(false);

@@ -9,7 +9,7 @@ import type { Clock } from '../services.ts';
 export interface RelayOptions {
   /** How long the sender may be made to wait, in milliseconds. */
   readonly patience: number;
-  readonly after: Clock['after'];
+  readonly clock: Clock;
   /** Whether the source is read to its end although the reader is gone; else it is destroyed. For sources that are short. */
   readonly readToEnd: boolean;
   /** A path for the temporary file, should one be needed. */
@@ -69,9 +69,9 @@ async function take(
 }
 
 /** False: the reader is still full after the time the sender may wait. */
-async function drained(reader: Writable, { patience, after }: RelayOptions): Promise<boolean> {
+async function drained(reader: Writable, { patience, clock }: RelayOptions): Promise<boolean> {
   const impatient = new AbortController();
-  const cancel = after(patience, () => impatient.abort());
+  const cancel = clock.after(patience, () => impatient.abort());
   try {
     await room(reader, impatient.signal);
   } finally {

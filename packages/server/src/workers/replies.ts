@@ -49,7 +49,7 @@ export async function passData(
   }
   const { taken, passed } = relay(source, body, {
     patience,
-    after: services.clock.after,
+    clock: services.clock,
     readToEnd: length <= short,
     spoolPath: () => join(temporaryDirectory(services.settings), `reply-${services.ids.secret(24)}`),
   });

@@ -20,6 +20,8 @@ import type { WorkerKey } from './worker-key.ts';
 
 const longestId = 127;
 const config = { access: 'user-with-access' } as const;
+/** Listings of large directories, and reports about many runs. */
+const large = { config, bodyLimit: 64 * 1024 * 1024 } as const;
 
 type WorkerRequest = FastifyRequest<{ Params: { worker: string; uuid?: string; socket?: string } }>;
 
@@ -30,14 +32,14 @@ export function registerWorkerRoutes(app: FastifyInstance, services: Services, e
     sendJson(reply, { data: await workerInfos(services.database.queries, requireUser(request)) }),
   );
 
-  app.post('/rest/workers/:worker/checkin', { config }, async (request: WorkerRequest, reply) => {
+  app.post('/rest/workers/:worker/checkin', large, async (request: WorkerRequest, reply) => {
     const worker = workerOf(request);
     const body = parse(checkinRequest, request.body);
     const answer = await checkIn(execution.checkins, worker, body, hangUpSignal(reply));
     return sendAnswer(services, reply, answer);
   });
 
-  app.post('/rest/workers/:worker/report', { config }, async (request: WorkerRequest, reply) => {
+  app.post('/rest/workers/:worker/report', large, async (request: WorkerRequest, reply) => {
     const body = parse(reportRequest, request.body);
     return sendAnswer(services, reply, await report(execution.checkins, workerOf(request), body));
   });
@@ -59,7 +61,7 @@ export function registerWorkerRoutes(app: FastifyInstance, services: Services, e
     return sendBareJson(reply, granted);
   });
 
-  app.post('/rest/workers/:worker/reply/:socket', { config }, async (request: WorkerRequest, reply) => {
+  app.post('/rest/workers/:worker/reply/:socket', large, async (request: WorkerRequest, reply) => {
     const socketId = Number(request.params.socket);
     await requireSocket(services, workerOf(request), socketId);
     execution.mailboxes.deliver(socketId, { kind: 'json', value: request.body });

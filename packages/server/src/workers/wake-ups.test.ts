@@ -44,20 +44,27 @@ describe('waking workers up', () => {
     own.socket.send('a');
     await createBundle(server);
     await createBundle(server);
-    await until(async () => (own.heard.length > 0 && impostor.heard.length > 0 ? true : undefined), 'all are told');
+    await until(
+      async () => (own.heard.length > 0 && impostor.heard.length > 0 ? true : undefined),
+      'all are told',
+    );
     expect(own.heard).toEqual(['node7(4242)']);
     // Told to come, it is not held: what there is comes at once.
     const messages = await worker.checkin({ hold: 5 });
     expect(messages.map((message) => message?.['type'])).toEqual(['run', 'run']);
     for (const message of messages) {
-      await worker.start((message?.['bundle'] as { uuid: string }).uuid);
+      const { uuid } = message!['bundle'] as { uuid: string };
+      expect(await worker.start(uuid)).toBe(true);
     }
     expect(await worker.checkin({ runs: [] })).toEqual([null]);
     await createBundle(server);
     await until(async () => (own.heard.length === 2 ? true : undefined), 'it is told again');
     expect(other.heard).toEqual([]);
     for (const { socket } of [own, impostor, other]) socket.terminate();
-    await until(async () => (server.execution.wakeUps.isConnected('node7(4242)') ? undefined : true), 'all are gone');
+    await until(
+      async () => (server.execution.wakeUps.isConnected('node7(4242)') ? undefined : true),
+      'all are gone',
+    );
   });
 
   it('refuses what names no worker, and too many of one id', async () => {

@@ -59,7 +59,7 @@ export async function createBundle(server: TestServer, bundle: NewBundle = {}): 
   const text = await response.text();
   expect(response.status, text).toBe(200);
   const created = JSON.parse(text) as { data: { id: string }[] };
-  return created.data[0]!.id;
+  return created.data[0]?.id ?? '';
 }
 
 export interface BundleView {
