@@ -77,6 +77,28 @@ describe.each(databases)('linked bundles (%s)', (database) => {
     expect((await get(uuid, 'blob', '..%2F..%2Fclosed')).status).toBe(404);
   });
 
+  it('are handed out by digest as they are now, for workers', async () => {
+    const uuid = await link(join(place, 'open', 'data'));
+    const early = await server.fetch(`/rest/bundles/${uuid}/transfer/fetch`, {
+      as: 'root',
+      method: 'POST',
+      json: { digests: ['0'.repeat(64)] },
+    });
+    expect(early.status, await early.text()).toBe(404);
+    const answer = await get(uuid, 'entry', 'a.txt');
+    const { entry } = (JSON.parse(answer.bytes.toString()) as { data: { entry: { digest: string } } }).data;
+    expect(entry).toMatchObject({ kind: 'file', size: 7 });
+    const whole = await get(uuid, 'entry');
+    expect(JSON.parse(whole.bytes.toString())).toMatchObject({ data: { entry: { kind: 'tree' } } });
+    const blob = await server.fetch(`/rest/bundles/${uuid}/transfer/blobs/${entry.digest}`, { as: 'root' });
+    expect(await blob.text()).toBe('linked\n');
+    const other = await server.fetch(`/rest/bundles/${uuid}/transfer/blobs/${'0'.repeat(64)}`, {
+      as: 'root',
+    });
+    expect(other.status, await other.text()).toBe(404);
+    expect((await get(uuid, 'entry', 'up')).bytes.toString()).toContain('"kind":"link"');
+  });
+
   it('can be parts of what is made', async () => {
     const uuid = await link(join(place, 'open', 'data'));
     const made = await createBundle(server, {

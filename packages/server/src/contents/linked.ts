@@ -7,11 +7,10 @@ import { createReadStream, type Stats } from 'node:fs';
 import { spawn } from 'node:child_process';
 import { basename, join, resolve, sep } from 'node:path';
 import type { Readable } from 'node:stream';
-import { importDirectory, importFile, PathNotFoundError, type Entry } from '@sheaf/trees';
+import { PathNotFoundError } from '@sheaf/trees';
 import type { TargetInfo } from '@sheaf/wire';
 import type { BundleRow } from '../bundles/transition.ts';
 import { storedMetadata } from '../bundles/row.ts';
-import type { Services } from '../services.ts';
 
 /** The path a bundle links to, or undefined for bundles with contents of their own. */
 export function linkOf(bundle: Pick<BundleRow, 'metadata'>): string | undefined {
@@ -68,17 +67,6 @@ export function packLinkedDirectory(place: string): Readable {
   });
   tar.stdout.once('close', () => tar.kill());
   return tar.stdout;
-}
-
-/** Stores what a linked bundle links to now, for bundles that are made out of it. */
-export async function importLinked(services: Services, bundle: BundleRow): Promise<Entry | undefined> {
-  const link = linkOf(bundle);
-  if (link === undefined) return undefined;
-  const place = await linkedPath(services.settings.linkRoots, link, '');
-  const stat = await lstat(place);
-  return stat.isDirectory()
-    ? await importDirectory(services.store, place)
-    : await importFile(services.store, createReadStream(place), { executable: (stat.mode & 0o100) !== 0 });
 }
 
 export function linkedName(link: string): string {

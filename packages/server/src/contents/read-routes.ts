@@ -1,5 +1,6 @@
 /* Reading contents: info, download, entry and follow (rest-api.md §18, §19). */
 import { isFinal } from '@sheaf/domain';
+import type { Entry } from '@sheaf/trees';
 import { SheafError, type EntryResponse } from '@sheaf/wire';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Readable } from 'node:stream';
@@ -13,6 +14,7 @@ import type { Execution } from '../runs/execution.ts';
 import type { Services } from '../services.ts';
 import { commonHeaders, openDownload } from './download.ts';
 import { follow, locateStored } from './follow.ts';
+import type { LinkedEntries } from './linked-entries.ts';
 import { locate, type Located, type LocateContext } from './locate.ts';
 import { acceptsGzip, requestedPart } from './part.ts';
 import { asRefusal } from './refusals.ts';
@@ -21,7 +23,12 @@ const config = { access: 'public-unless-protected' } as const;
 
 type ReadRequest = FastifyRequest<{ Params: { uuid: string; '*': string } }>;
 
-export function registerReadRoutes(app: FastifyInstance, services: Services, execution: Execution): void {
+export function registerReadRoutes(
+  app: FastifyInstance,
+  services: Services,
+  execution: Execution,
+  linked: LinkedEntries,
+): void {
   const contextOf = (request: FastifyRequest, reply: FastifyReply): LocateContext => ({
     services,
     execution,
@@ -59,13 +66,15 @@ export function registerReadRoutes(app: FastifyInstance, services: Services, exe
     const located = await translated(() =>
       locate(contextOf(request, reply), request.params.uuid, pathOf(request), 0),
     );
-    if (located.kind !== 'stored') {
+    if (located.kind === 'worker') {
       throw new SheafError(
         'not-found',
-        `${located.info.name} is not stored here; read it through contents/blob.`,
+        `${located.info.name} is not stored yet; read it through contents/blob.`,
       );
     }
-    const data: EntryResponse['data'] = { entry: located.entry, resolved_target: resolvedTarget(located) };
+    if (located.info.type === '') throw new SheafError('not-found', `${located.info.name} is no file.`);
+    const entry = located.kind === 'stored' ? located.entry : await entryOfLinked(linked, located);
+    const data: EntryResponse['data'] = { entry, resolved_target: resolvedTarget(located) };
     return sendJson(reply, { data });
   });
 
@@ -99,6 +108,14 @@ export function registerReadRoutes(app: FastifyInstance, services: Services, exe
       request.log.debug({ err: error, bundle: target.uuid }, 'following ended early');
     }
   });
+}
+
+async function entryOfLinked(
+  linked: LinkedEntries,
+  { bundle, place, info }: Extract<Located, { kind: 'linked' }>,
+): Promise<Entry> {
+  if (info.type === 'link') return { kind: 'link', target: info.link ?? '' };
+  return await translated(() => linked.bringIn(bundle.uuid, place));
 }
 
 function pathOf(request: ReadRequest): string {

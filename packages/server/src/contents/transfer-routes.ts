@@ -29,6 +29,7 @@ import { requireUser } from '../http/viewer.ts';
 import type { Execution } from '../runs/execution.ts';
 import type { Services } from '../services.ts';
 import { commitContents } from './commit.ts';
+import type { LinkedEntries } from './linked-entries.ts';
 import { ReachableDigests } from './reachable.ts';
 import { asRefusal } from './refusals.ts';
 import { requireSent } from './require-sent.ts';
@@ -43,9 +44,14 @@ const read = { config: { access: 'public-unless-protected' }, bodyLimit: 64 * 10
 
 type TransferRequest = FastifyRequest<{ Params: { uuid: string; digest?: string } }>;
 
-export function registerTransferRoutes(app: FastifyInstance, services: Services, execution: Execution): void {
+export function registerTransferRoutes(
+  app: FastifyInstance,
+  services: Services,
+  execution: Execution,
+  linked: LinkedEntries,
+): void {
   const { queries } = services.database;
-  const reachable = new ReachableDigests(execution.trees);
+  const readable = { services, reachable: new ReachableDigests(execution.trees), linked };
 
   app.post('/rest/bundles/:uuid/transfer/offer', write, async (request: TransferRequest, reply) => {
     const uploader = uploaderOf(request);
@@ -76,7 +82,7 @@ export function registerTransferRoutes(app: FastifyInstance, services: Services,
 
   app.post('/rest/bundles/:uuid/transfer/fetch', read, async (request: TransferRequest, reply) => {
     const { digests } = parse(fetchRequest, request.body);
-    const allowed = await readableDigests(services, reachable, request);
+    const allowed = await readableDigests(readable, request);
     const refused = digests.find((digest) => !allowed.has(digest));
     if (refused !== undefined) throw notPart(request.params.uuid, refused);
     return reply.header('content-type', packContentType).send(packFromStore(services.store, digests));
@@ -84,7 +90,7 @@ export function registerTransferRoutes(app: FastifyInstance, services: Services,
 
   app.get('/rest/bundles/:uuid/transfer/blobs/:digest', read, async (request: TransferRequest, reply) => {
     const { digest = '' } = request.params;
-    const allowed = await readableDigests(services, reachable, request);
+    const allowed = await readableDigests(readable, request);
     if (!allowed.has(digest)) throw notPart(request.params.uuid, digest);
     const offset = offsetFrom(request.headers.range);
     const size = await services.store.size(digest);
@@ -179,16 +185,18 @@ async function commit(
 }
 
 async function readableDigests(
-  services: Services,
-  reachable: ReachableDigests,
+  { services, reachable, linked }: { services: Services; reachable: ReachableDigests; linked: LinkedEntries },
   request: TransferRequest,
 ): Promise<ReadonlySet<string>> {
   const bundle = await requireBundle(services.database.queries, request.viewer, request.params.uuid, 'read');
-  const root = storedEntry(bundle);
-  if (root === undefined) {
+  const stored = storedEntry(bundle);
+  const roots = stored === undefined ? linked.roots(bundle.uuid) : [stored];
+  if (roots.length === 0) {
     throw new SheafError('not-found', `Bundle ${bundle.uuid} has no contents; it is ${bundleState(bundle)}.`);
   }
-  return await reachable.below(root);
+  const sets = await Promise.all(roots.map((root) => reachable.below(root)));
+  const [only] = sets;
+  return only !== undefined && sets.length === 1 ? only : new Set(sets.flatMap((set) => [...set]));
 }
 
 function notPart(uuid: string, digest: string): SheafError {

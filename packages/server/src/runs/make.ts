@@ -4,7 +4,8 @@ import { PathError, resolvePath, sizeOf as contentsSize, type Entry, type TreeSo
 import { recomputeDiskUsed, readQuota } from '../accounts/quota.ts';
 import { findBundles } from '../bundles/access.ts';
 import { transition, type BundleRow } from '../bundles/transition.ts';
-import { importLinked, linkOf } from '../contents/linked.ts';
+import { importPlace } from '../contents/linked-entries.ts';
+import { linkedPath, linkOf } from '../contents/linked.ts';
 import { rootEntryColumns, storedEntry } from '../contents/stored.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import type { Services } from '../services.ts';
@@ -158,21 +159,27 @@ export class Maker {
   }
 
   async #source(parent: BundleRow, path: string, shown: string): Promise<Entry> {
-    const root =
-      linkOf(parent) === undefined ? storedEntry(parent) : await importLinked(this.#services, parent);
-    if (root === undefined) {
+    const link = linkOf(parent);
+    const root = link === undefined ? storedEntry(parent) : undefined;
+    if (root === undefined && link === undefined) {
       throw new MakeError(`Invalid dependency ${shown}: the bundle is ${parent.state} and has no contents.`);
     }
     try {
-      const { entry } = await resolvePath(this.#trees, root, path);
+      const entry =
+        root === undefined
+          ? await this.#linkedSource(link ?? '', path)
+          : (await resolvePath(this.#trees, root, path)).entry;
       if (entry.kind === 'link') throw new MakeError(`Invalid dependency ${shown}: it is a link.`);
       return entry;
     } catch (error) {
-      if (error instanceof PathError) {
-        throw new MakeError(`Invalid dependency ${shown}: ${error.message}`, { cause: error });
-      }
-      throw error;
+      if (!(error instanceof PathError)) throw error;
+      throw new MakeError(`Invalid dependency ${shown}: ${error.message}`, { cause: error });
     }
+  }
+
+  async #linkedSource(link: string, path: string): Promise<Entry> {
+    const place = await linkedPath(this.#services.settings.linkRoots, link, path);
+    return await importPlace(this.#services, place);
   }
 }
 
