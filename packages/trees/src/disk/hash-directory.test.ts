@@ -146,6 +146,8 @@ describe('a directory on disk', () => {
     const path = await written();
     const grow = (): void => appendFileSync(join(path, 'big'), 'more');
     await expect(hashFile(join(path, 'big'), { onBytes: grow })).rejects.toThrow(FileChangedError);
+    // Files of this filesystem say that they are empty, and are not.
+    await expect(hashDirectory('/proc/self/fdinfo')).rejects.toThrow(FileChangedError);
     const store = new MemoryStore();
     const writer = store.writer.bind(store);
     store.writer = async () => {
