@@ -51,6 +51,8 @@ export interface PassResult {
   readonly assigned: number;
   /** Make bundles that can be made now. */
   readonly makes: readonly string[];
+  /** Reasons that have changed and are still to be written. */
+  readonly moreReasons: boolean;
   /** Versions this pass gave to bundles that stay staged, so that its own notes are not taken for news. */
   readonly noted: ReadonlyMap<string, number>;
 }
@@ -72,7 +74,14 @@ export async function schedulerPass(
     .orderBy('id')
     .execute();
   const waiting = await context.stagedRuns.read(unit);
-  const empty = { staged, failed: 0, assigned: 0, makes: makes.map(({ uuid }) => uuid), noted: new Map() };
+  const empty = {
+    staged,
+    failed: 0,
+    assigned: 0,
+    makes: makes.map(({ uuid }) => uuid),
+    moreReasons: false,
+    noted: new Map(),
+  };
   if (waiting.length === 0) return empty;
 
   const owners = await usersByIds(
@@ -81,8 +90,8 @@ export async function schedulerPass(
   );
   const restarts = await readRestarts(unit, waiting, now);
   const { able, failed } = await failHopeless(unit, context, waiting, owners, restarts, now);
-  const { assigned, noted, unreadable } = await placeRuns(unit, context, able, owners, restarts, now);
-  return { ...empty, failed: failed + unreadable, assigned, noted };
+  const placed = await placeRuns(unit, context, able, owners, restarts, now);
+  return { ...empty, ...placed, failed: failed + placed.failed };
 }
 
 /** Runs that ask for more than they can ever get, or have been restarted too often, fail; the others may be placed. */
@@ -134,7 +143,7 @@ async function placeRuns(
   owners: ReadonlyMap<string, UserRow>,
   restarts: Restarts,
   now: number,
-): Promise<{ assigned: number; noted: Map<string, number>; unreadable: number }> {
+): Promise<Pick<PassResult, 'assigned' | 'failed' | 'moreReasons' | 'noted'>> {
   const workers = await readWorkers(unit, now - context.workerTimeout);
   const assignedRuns = await readAssignedRuns(unit, context.settings);
   const sharing = await readSharing(unit, workers, owners.keys());
@@ -170,35 +179,43 @@ async function placeRuns(
     );
     if (given) assigned += 1;
   }
-  let unreadable = 0;
+  let failed = 0;
   for (const [uuid, problem] of decided.unreadable) {
     const found = byUuid.get(uuid);
-    if (found !== undefined && (await failRun(unit, found.run, problem, now))) unreadable += 1;
+    if (found !== undefined && (await failRun(unit, found.run, problem, now))) failed += 1;
   }
-  return { assigned, unreadable, noted: await noteReasons(unit, decided.reasons, byUuid, now) };
+  return { assigned, failed, ...(await noteReasons(unit, decided.reasons, byUuid, now)) };
 }
 
-/** Writes why runs wait, where that has changed. Answers the new versions. */
+/** So that a pass stays short however many runs wait. */
+const mostReasons = 100;
+
+/** Writes why runs wait, where that has changed; first for those of which it was longest ago. */
 async function noteReasons(
   unit: UnitOfWork,
   reasons: ReadonlyMap<string, string>,
   byUuid: ReadonlyMap<string, { run: WaitingRun }>,
   now: number,
-): Promise<Map<string, number>> {
-  const noted = new Map<string, number>();
+): Promise<Pick<PassResult, 'moreReasons' | 'noted'>> {
+  const changed: { run: WaitingRun; reason: string }[] = [];
   for (const [uuid, reason] of reasons) {
-    if (byUuid.get(uuid)?.run.metadata['staged_status'] === reason) continue;
+    const run = byUuid.get(uuid)?.run;
+    if (run !== undefined && run.metadata['staged_status'] !== reason) changed.push({ run, reason });
+  }
+  changed.sort((one, other) => one.run.row.changed_at - other.run.row.changed_at);
+  const noted = new Map<string, number>();
+  for (const { run, reason } of changed.slice(0, mostReasons)) {
     const row = await transition(unit, {
-      uuid,
+      uuid: run.row.uuid,
       type: 'run',
       expected: ['staged'],
       next: 'staged',
       changes: { metadata: { staged_status: reason } },
       now,
     });
-    if (row !== undefined) noted.set(uuid, row.version);
+    if (row !== undefined) noted.set(row.uuid, row.version);
   }
-  return noted;
+  return { noted, moreReasons: changed.length > mostReasons };
 }
 
 function quotaLeft(owner: UserRow | undefined): QuotaLeft {

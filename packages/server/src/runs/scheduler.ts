@@ -8,6 +8,8 @@ import { schedulerPass, type PassContext, type PassResult } from './pass.ts';
 import { waitingChildren, type StagingCandidates } from './staging.ts';
 
 const tickInterval = 10_000;
+/** Reasons that did not fit into one pass are written this much later. */
+const restInterval = 250;
 
 export interface SchedulerCounters {
   passes: number;
@@ -30,6 +32,7 @@ export class Scheduler {
   /** Versions of bundles that passes themselves wrote: their events are no news. */
   #noted: ReadonlyMap<string, number> = new Map();
   #cancelTick = () => {};
+  #cancelRest = () => {};
 
   constructor(services: Services, context: PassContext, onMakes: (uuids: readonly string[]) => void) {
     this.#services = services;
@@ -57,6 +60,7 @@ export class Scheduler {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#cancelTick();
+    this.#cancelRest();
     for (const stop of this.#stops.splice(0)) stop();
     await this.#running;
   }
@@ -103,6 +107,8 @@ export class Scheduler {
       return passed;
     });
     if (result.makes.length > 0) this.#onMakes(result.makes);
+    this.#cancelRest();
+    if (result.moreReasons) this.#cancelRest = clock.after(restInterval, () => this.request());
     return result;
   }
 

@@ -9,6 +9,7 @@ import { isContention } from '../database/contention.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import { noticeOmissions } from '../runs/loss.ts';
 import { applyReports } from '../runs/reports.ts';
+import { commandRuns } from '../runs/report-metadata.ts';
 import { refusedStarts } from '../runs/refused-start.ts';
 import type { Services } from '../services.ts';
 import { arrangeAnswer } from './answer-order.ts';
@@ -81,6 +82,7 @@ export async function checkIn(
       acknowledges &&
       contact.derived.length > 0 &&
       context.deliveries.isRepetition(worker, contact.derived, now);
+    if (!acknowledges && reports.some(isInTransit)) wakeUps.wakeSoon(worker.workerId);
     const first = await collect(context, contact, { again: true, onlyQueued: repeats });
     if (first !== undefined) return first;
     const milliseconds = repeats ? repetitionHold : holdTime(context, worker, request);
@@ -146,6 +148,13 @@ function holdTime(
   if (wakeUps.isConnected(worker.workerId)) return 0;
   const longest = request.runs.length > 0 ? originalBusyHold : originalIdleHold;
   return Math.min(asked ?? longest, longest, bound);
+}
+
+/** Between its stages a run waits for the next check-in, which original workers send every few seconds (execution.md §7). */
+function isInTransit(run: RunReport): boolean {
+  return (
+    run.state === 'preparing' || run.state === 'finalizing' || (run.state === 'running' && !commandRuns(run))
+  );
 }
 
 /** Everything the check-in says, in one transaction. Answers what follows for the worker. */

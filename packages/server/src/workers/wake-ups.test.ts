@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { createBundle, until } from '../runs/testing/bundles.ts';
 import { originalWorker } from '../runs/testing/original-worker.ts';
+import { reportOf } from '../runs/testing/scripted-worker.ts';
 import { startTestServer, type TestServer } from '../testing/test-server.ts';
 import { workerIdsFrom } from './wake-ups.ts';
 
@@ -65,6 +66,19 @@ describe('waking workers up', () => {
       async () => (server.execution.wakeUps.isConnected('node7(4242)') ? undefined : true),
       'all are gone',
     );
+  });
+
+  it('lets a worker come sooner while its runs are between stages', async () => {
+    const worker = await originalWorker(server, { id: 'hasty' });
+    const { socket, heard } = await connect('/worker/hasty');
+    await worker.checkin({ tag: 'hasty', tag_exclusive: true });
+    const uuid = await createBundle(server, { metadata: { request_queue: 'hasty' } });
+    await until(async () => (heard.length === 1 ? true : undefined), 'it is told of the run');
+    await worker.checkin({ tag: 'hasty', tag_exclusive: true });
+    expect(await worker.start(uuid)).toBe(true);
+    await worker.checkin({ tag: 'hasty', tag_exclusive: true, runs: [reportOf(uuid, 'preparing')] });
+    await until(async () => (heard.length === 2 ? true : undefined), 'it is told to report');
+    socket.terminate();
   });
 
   it('refuses what names no worker, and too many of one id', async () => {

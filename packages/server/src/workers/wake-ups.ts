@@ -17,6 +17,7 @@ const pingInterval = 30_000;
 const patience = 90_000;
 /** A wake-up that was not followed by a check-in is repeated after this time, in milliseconds. */
 const unansweredWakeUp = 5_000;
+const soon = 1_000;
 
 interface Connection {
   readonly socket: WebSocket;
@@ -34,6 +35,7 @@ export class WakeUps {
   });
   readonly #connections = new Map<string, Set<Connection>>();
   readonly #wokenAt = new Map<string, number>();
+  readonly #soon = new Map<string, () => void>();
   readonly #stopListening: () => void;
   #count = 0;
   #cancelTick: () => void;
@@ -73,14 +75,31 @@ export class WakeUps {
     for (const { socket } of connections) socket.send(workerId);
   }
 
+  /** Tells a worker to check in soon, because something about its runs changes faster than it comes by itself. */
+  wakeSoon(workerId: string): void {
+    if (!this.#connections.has(workerId)) return;
+    this.#soon.get(workerId)?.();
+    this.#soon.set(
+      workerId,
+      this.#clock.after(soon, () => {
+        this.#soon.delete(workerId);
+        this.wake(workerId);
+      }),
+    );
+  }
+
   /** The worker is here: what it was told is done. */
   checkedIn(workerId: string): void {
     this.#wokenAt.delete(workerId);
+    this.#soon.get(workerId)?.();
+    this.#soon.delete(workerId);
   }
 
   stop(): void {
     this.#stopListening();
     this.#cancelTick();
+    for (const cancel of this.#soon.values()) cancel();
+    this.#soon.clear();
     for (const connections of this.#connections.values()) {
       for (const { socket } of connections) socket.close(1001);
     }
