@@ -19,8 +19,3 @@ export const systemClock: Clock = {
     }
   },
 };
-
-/** Seconds since the epoch, as reports have them. */
-export function seconds(milliseconds: number): number {
-  return milliseconds / 1000;
-}

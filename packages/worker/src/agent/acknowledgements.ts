@@ -27,14 +27,10 @@ export class Acknowledgements {
     return this.#pending.size > 0;
   }
 
-  /** Takes what is to be told; give it back where the telling fails. */
+  /** Takes what is to be told. Where the telling fails, the server says the message again, and it is told once more. */
   take(): number[] {
     const taken = [...this.#pending];
     this.#pending = new Set();
     return taken;
-  }
-
-  giveBack(ids: readonly number[]): void {
-    for (const id of ids) this.#pending.add(id);
   }
 }

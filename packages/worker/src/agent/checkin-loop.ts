@@ -80,15 +80,9 @@ export class CheckinLoop {
     const { acknowledgements, clock } = this.#options;
     const description = await this.#options.describe();
     const ack = acknowledgements.take();
+    const hold = this.#succeededBefore ? longestHold : 0;
     const began = clock.now();
-    let messages: unknown[];
-    try {
-      const hold = this.#succeededBefore ? longestHold : 0;
-      messages = await this.#options.checkin({ ...description, ack, hold }, signal);
-    } catch (error) {
-      acknowledgements.giveBack(ack);
-      throw error;
-    }
+    const messages = await this.#options.checkin({ ...description, ack, hold }, signal);
     const first = !this.#succeededBefore;
     this.#succeededBefore = true;
     this.#everSucceeded = true;

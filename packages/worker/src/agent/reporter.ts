@@ -99,13 +99,7 @@ export class Reporter {
     const runs = this.#options.reports(uuids);
     const ack = acknowledgements.take();
     if (runs.length === 0 && ack.length === 0) return;
-    let messages: unknown[];
-    try {
-      messages = await this.#options.send({ runs, ack }, signal);
-    } catch (error) {
-      acknowledgements.giveBack(ack);
-      throw error;
-    }
+    const messages = await this.#options.send({ runs, ack }, signal);
     await this.#options.handle(messages.filter((message) => message !== null));
   }
 }

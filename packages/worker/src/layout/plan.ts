@@ -67,8 +67,3 @@ export function planLayout(uuid: string, dependencies: readonly PlacedDependency
   }
   return { mounts, links };
 }
-
-/** The paths of a run directory that are not the run's own: the links to its dependencies. */
-export function linkPaths(links: readonly DependencyLink[]): ReadonlySet<string> {
-  return new Set(links.map(({ path }) => path));
-}

@@ -183,7 +183,7 @@ describe('the data of a file', () => {
   });
 
   it('is refused for a named pipe, which would keep the worker waiting for ever', async () => {
-    execFileSync('mkfifo', [join(directory, 'pipe')]);
+    execFileSync('sh', ['-c', 'mkfifo "$0"', join(directory, 'pipe')]);
 
     expect((await read('pipe', { type: 'stream_file' })).value).toMatchObject({ error_code: 404 });
   });

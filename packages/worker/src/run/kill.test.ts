@@ -106,12 +106,22 @@ it('while its command runs: what it has written is stored, and there is no exit 
 });
 
 it('repeated by the server with every report: the results are stored all the same', async () => {
+  let open = false;
+  bench.server.intercept = (path, request, response) => {
+    if (!path.endsWith('/transfer/pack') || open) return false;
+    request.resume();
+    response.writeHead(503).end('not now');
+    return true;
+  };
   await bench.start();
   bench.server.assign(runMessageFor({ command: 'echo so far; sleep 60' }));
-  await bench.reported(aRun, 'running');
+  await bench.reported(aRun, 'running', ({ run_status: status }) => status.startsWith('Running'));
   bench.server.killed.set(aRun, undefined);
-
   bench.server.send(kill);
+
+  // The report that says so is answered with another kill, while the results are on their way.
+  await bench.reported(aRun, 'running', ({ run_status: status }) => status.includes('waiting to try again'));
+  open = true;
 
   expect((await bench.finished(aRun)).failure_message).toBe('Kill requested');
   expect(await bench.server.results(aRun)).toMatchObject({ stdout: 'so far\n' });

@@ -98,11 +98,13 @@ it('between the start of the command and the note of it: the running command is 
   await bench.stopWorker();
   const record: RunRecord = { ...saved(), step: 'start', handle: null, startedAt: null };
   writeFileSync(stateFile(), JSON.stringify(record));
+  // A command that was started again would find its directory empty.
+  writeFileSync(join(bench.runDirectory(aRun), 'mark'), '');
 
   await bench.start();
 
   await bench.finished(aRun);
-  expect(await bench.server.results(aRun)).toMatchObject({ stdout: 'once\nover\n' });
+  expect(await bench.server.results(aRun)).toEqual({ stdout: 'once\nover\n', stderr: '', mark: '' });
 });
 
 it('before the command was started at all', async () => {
@@ -170,6 +172,34 @@ it('while the server has not taken note of the end', async () => {
   await bench.start();
 
   expect((await bench.finished(aRun)).exitcode).toBe(4);
+});
+
+it('a run keeps its processors and its dependencies', async () => {
+  const entry = await bench.server.keepFile(parent, 'x'.repeat(1000));
+  const settings = { cpus: [0], cacheLimit: 10 };
+  await bench.start(settings);
+  bench.server.assign(
+    runMessageFor({
+      command: 'sleep 60',
+      dependencies: [{ parent_uuid: parent, child_path: 'data', entry }],
+    }),
+  );
+  await inStep('watch');
+  await bench.stopWorker();
+
+  await bench.start(settings);
+  const other = `0x${'d'.repeat(32)}`;
+  bench.server.assign(runMessageFor({ uuid: other }));
+  await bench.reported(other, 'preparing', ({ run_status: status }) => status.startsWith('Waiting for'));
+  bench.server.send({ type: 'kill', uuid: other });
+  await bench.finished(other);
+
+  // The other one has left, and with it the cache was cleaned up.
+  const [mount] = bench.machine.specifications[0]?.mounts ?? [];
+  expect(readFileSync(mount?.source ?? '', 'utf8')).toHaveLength(1000);
+  bench.server.send({ type: 'kill', uuid: aRun });
+  await bench.finished(aRun);
+  await eventually('a clean cache', () => (existsSync(mount?.source ?? '') ? undefined : true));
 });
 
 it('with a kill that could not be carried out any more', async () => {

@@ -1,0 +1,135 @@
+/* How long results are kept on trying to reach the server, and what ends it. */
+import { ConnectionError } from '@sheaf/client';
+import { hashDirectory, MemoryStore, sendToStore, type SendPeer } from '@sheaf/trees';
+import { SheafError } from '@sheaf/wire';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { runMessageFor } from '../../testing/run-message.ts';
+import { silent } from '../../testing/worker-bench.ts';
+import { HeldRun } from '../held-run.ts';
+import { newRecord } from '../record.ts';
+import { SavedRuns } from '../saved-runs.ts';
+import type { Attempt } from '../tools.ts';
+import { upload } from './upload.ts';
+
+let directory: string;
+let now: number;
+let pauses: number[];
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'sheaf-upload-'));
+  writeFileSync(join(directory, 'result'), 'text');
+  now = 0;
+  pauses = [];
+});
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+const stored = new MemoryStore();
+
+/** An attempt whose peer fails with what `failure` answers, as long as it answers something. */
+async function attemptWith(failure: (tries: number) => Error | undefined): Promise<Attempt> {
+  const run = new HeldRun({
+    record: { ...newRecord(runMessageFor(), 0), step: 'upload' },
+    directory,
+    recovered: false,
+    saved: await SavedRuns.open(join(directory, 'states'), silent),
+    log: silent,
+    changed: () => undefined,
+  });
+  let tries = 0;
+  const real = sendToStore(stored);
+  const peer: SendPeer<unknown> = {
+    ...real,
+    commitPack: (...parameters) => {
+      tries += 1;
+      const problem = failure(tries);
+      return problem === undefined ? real.commitPack(...parameters) : Promise.reject(problem);
+    },
+  };
+  const clock = {
+    now: () => now,
+    sleep: (milliseconds: number) => {
+      pauses.push(milliseconds);
+      now += milliseconds;
+      return Promise.resolve();
+    },
+  };
+  const tools = { results: () => peer, clock, random: () => 1, log: silent } as unknown as Attempt['tools'];
+  const hashed = await hashDirectory(directory, { skip: new Set(['states']) });
+  return { run, tools, signal: new AbortController().signal, hashed, destroying: undefined };
+}
+
+const away = new ConnectionError('Cannot reach the server.');
+
+it('goes on for hours while the server is away, with growing pauses', async () => {
+  const attempt = await attemptWith((tries) => (tries < 100 ? away : undefined));
+
+  expect(await upload(attempt)).toBe('finish');
+
+  expect(attempt.run.record.failure).toBeNull();
+  expect(pauses.slice(0, 4)).toEqual([1000, 2000, 4000, 8000]);
+  expect(Math.max(...pauses)).toBe(60_000);
+});
+
+it('counts errors of the server as absence', async () => {
+  const attempt = await attemptWith((tries) =>
+    tries < 20 ? new SheafError('internal', 'upset') : undefined,
+  );
+
+  expect(await upload(attempt)).toBe('finish');
+  expect(attempt.run.record.failure).toBeNull();
+});
+
+it('gives up after six hours, and says why', async () => {
+  const attempt = await attemptWith(() => away);
+
+  expect(await upload(attempt)).toBe('finish');
+
+  expect(now).toBeGreaterThan(6 * 3_600_000);
+  expect(attempt.run.record.failure).toBe('Error while uploading: Cannot reach the server.');
+});
+
+it('does not try again what the server refuses, and keeps what had failed before', async () => {
+  const attempt = await attemptWith(() => new SheafError('quota-exceeded', 'Upload failed: too much'));
+  attempt.run.record.failure = 'Memory limit 1g exceeded.';
+
+  expect(await upload(attempt)).toBe('finish');
+
+  expect(pauses).toEqual([]);
+  expect(attempt.run.record.failure).toBe(
+    'Memory limit 1g exceeded.. Error while uploading: Upload failed: too much',
+  );
+});
+
+it('tries again after a conflict, as when an upload before it is still being received', async () => {
+  const attempt = await attemptWith((tries) =>
+    tries === 1 ? new SheafError('conflict', 'somebody else is sending this') : undefined,
+  );
+
+  expect(await upload(attempt)).toBe('finish');
+  expect(attempt.run.record.failure).toBeNull();
+});
+
+it('does not go on for ever with failures of its own', async () => {
+  const attempt = await attemptWith(() => new Error('the disk is upset'));
+
+  expect(await upload(attempt)).toBe('finish');
+
+  expect(pauses).toHaveLength(4);
+  expect(attempt.run.record.failure).toBe('Error while uploading: the disk is upset');
+});
+
+it('hashes again what has changed on disk', async () => {
+  const attempt = await attemptWith(() => undefined);
+  writeFileSync(join(directory, 'result'), 'other');
+
+  expect(await upload(attempt)).toBe('collect');
+});
+
+it('hashes first where a worker before it had', async () => {
+  const attempt = await attemptWith(() => undefined);
+  attempt.hashed = undefined;
+
+  expect(await upload(attempt)).toBe('collect');
+});
