@@ -67,7 +67,7 @@ export async function launch() {
   if (stopping) return;
 
   console.log(`Sheaf is ready: ${url}`);
-  console.log(`Runs execute in ${runtime}`);
+  console.log(`How runs are executed: ${runtime}`);
   console.log(`Next, in another terminal: bin/cl run 'cat /proc/cpuinfo; free; df' --tail`);
   for (const program of programs) program.keepRunning(() => stopping);
 }

@@ -16,7 +16,6 @@ const steps =
         ['oxfmt', '--check', '.'],
         ['oxlint', '--type-aware'],
         ['tsc', '--noEmit'],
-        ['depcruise', '--config', '.dependency-cruiser.cjs', 'packages', 'tests', 'bench'],
         ['knip'],
         ['vitest', 'run'],
       ];

@@ -63,7 +63,7 @@ describe('npm start on a fresh clone', () => {
     const first = await start(environment());
     const [ready, runtime, next] = first.said;
     expect(ready, first.errors).toMatch(/^Sheaf is ready: http:\/\/127\.0\.0\.1:\d+$/);
-    expect(runtime).toMatch(/sandbox/);
+    expect(runtime).toMatch(/sandbox/i);
     expect(next).toContain('bin/cl run');
 
     const client = { env: { SHEAF_HOME: home, CODALAB_SESSION: 'test' }, cwd: clone };
@@ -89,7 +89,7 @@ describe('npm start on a fresh clone', () => {
 
     const refused = await run('npm', ['start', '--silent'], {
       cwd: clone,
-      env: { ...environment(), SHEAF_PORT: String(port) },
+      env: { ...environment(), SHEAF_PORT: String(port), SHEAF_HOME: join(directory, 'other') },
     });
 
     taken.close();
