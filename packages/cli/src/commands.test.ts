@@ -1,22 +1,8 @@
-import {
-  chmodSync,
-  lstatSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  readlinkSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+/** Commands as real processes against a real server, without a worker. */
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { spawnSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { eventually } from '@sheaf/testkit';
 import { startInstallation, type Installation } from './testing/programs.ts';
 
 const uuidLine = /^0x[0-9a-f]{32}\n$/;
@@ -37,18 +23,6 @@ const file = (name: string, contents: string | Buffer): string => {
   writeFileSync(path, contents);
   return path;
 };
-
-/** A directory with what contents can hold. */
-function tree(name: string): string {
-  const path = join(work, name);
-  mkdirSync(join(path, 'sub'), { recursive: true });
-  writeFileSync(join(path, 'a.txt'), 'alpha\n');
-  writeFileSync(join(path, 'run.sh'), '#!/bin/sh\n');
-  chmodSync(join(path, 'run.sh'), 0o755);
-  writeFileSync(join(path, 'sub', 'b.pyc'), 'beta');
-  symlinkSync('/nowhere/at/all', join(path, 'link'));
-  return path;
-}
 
 describe('signing in', () => {
   test('on the own machine nobody is asked, and the token is for the owner only', async () => {
@@ -79,190 +53,6 @@ describe('signing in', () => {
     });
     expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringMatching(uuidLine) as string });
     expect(stderr).toContain(`Requesting access at ${sheaf.url}\nUsername: Password: `);
-  });
-});
-
-describe('upload', () => {
-  test('a text: the uuid alone on stdout, and the very bytes back', async () => {
-    const { code, stdout } = await sheaf.cl(['upload', '-c', 'héllo']);
-    expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringMatching(uuidLine) as string });
-    expect(await sheaf.ok('cat', stdout.trim())).toBe('héllo');
-    expect(await sheaf.ok('info', '-f', 'name,state,data_size', stdout.trim())).toBe('_\tready\t6');
-  });
-
-  test('a binary file, byte for byte', async () => {
-    const bytes = Buffer.from(Array.from({ length: 4096 }, (_, at) => (at * 37) % 256));
-    const uuid = await sheaf.ok('upload', file('bytes.bin', bytes));
-    await sheaf.ok('download', uuid, '-o', join(work, 'bytes.out'));
-    expect(readFileSync(join(work, 'bytes.out')).equals(bytes)).toBe(true);
-  });
-
-  test('a directory comes back as it was: rights, links, everything', async () => {
-    const uuid = await sheaf.ok('upload', tree('whole'), '-n', 'whole');
-    const listing = (await sheaf.ok('cat', uuid)).split('\n');
-    expect(listing.map((line) => line.split(/\s{2,}/)[0])).toEqual([
-      'name',
-      expect.stringMatching(/^-+$/) as string,
-      'a.txt',
-      'link -> /nowhere/at/all',
-      'run.sh',
-      'sub',
-    ]);
-    const out = join(work, 'whole.out');
-    expect(await sheaf.ok('download', uuid, '-o', out)).toBe(`Downloading whole(${uuid}) => ${out}`);
-    expect(readFileSync(join(out, 'sub', 'b.pyc'), 'utf8')).toBe('beta');
-    expect(readlinkSync(join(out, 'link'))).toBe('/nowhere/at/all');
-    expect(statSync(join(out, 'run.sh')).mode & 0o111).toBe(0o111 & ~process.umask());
-    expect(statSync(join(out, 'a.txt')).mode & 0o200).toBe(0o200);
-  });
-
-  test('the same contents are not sent again, and are there all the same', async () => {
-    const large = file('large.bin', Buffer.alloc(3 * 1024 * 1024, 'x'));
-    const [one, two] = [await sheaf.ok('upload', large), await sheaf.ok('upload', large)];
-    expect(await sheaf.ok('info', '-f', 'data_size', one, two)).toBe('3145728\n3145728');
-    const digest = async (uuid: string) =>
-      (JSON.parse(await sheaf.ok('info', '--json', uuid)) as [{ contents_digest: string }])[0]
-        .contents_digest;
-    expect(await digest(two)).toBe(await digest(one));
-  });
-
-  test('several paths make a directory, patterns leave out', async () => {
-    const [a, dir] = [file('first.txt', '1'), tree('several')];
-    const uuid = await sheaf.ok('upload', a, dir, '-x', '*.pyc', 'link');
-    expect(await sheaf.ok('info', '-f', 'name', uuid)).toBe('first.txt-several');
-    expect(await sheaf.ok('cat', `${uuid}/several`)).not.toMatch(/link|b\.pyc/);
-    expect(await sheaf.ok('cat', `${uuid}/first.txt`)).toBe('1');
-  });
-
-  test('files that list what to leave out are honoured', async () => {
-    const dir = tree('ignoring');
-    writeFileSync(join(dir, '.gitignore'), 'a.txt\nsub\n');
-    const uuid = await sheaf.ok('upload', dir, '-i', '.gitignore');
-    expect(await sheaf.ok('cat', uuid)).toMatch(/run\.sh/);
-    expect(await sheaf.ok('cat', uuid)).not.toMatch(/a\.txt|sub/);
-  });
-
-  test('archives are unpacked, unless they are to stay packed', async () => {
-    const archive = join(work, 'data.tar.gz');
-    spawnSync('tar', ['czf', archive, '-C', tree('packed'), '.']);
-    const [open, packed] = [await sheaf.ok('upload', archive), await sheaf.ok('upload', '-p', archive)];
-    expect(await sheaf.ok('info', '-f', 'name', open, packed)).toBe('data\ndata.tar.gz');
-    expect(await sheaf.ok('cat', `${open}/a.txt`)).toBe('alpha');
-    const kept = await sheaf.cl(['download', packed, '-o', join(work, 'again.tar.gz')]);
-    expect(kept.code).toBe(0);
-    expect(readFileSync(join(work, 'again.tar.gz')).equals(readFileSync(archive))).toBe(true);
-  });
-
-  test('compression on the way does not show', async () => {
-    const uuid = await sheaf.ok('upload', '-z', file('plain.txt', 'plain\n'));
-    expect(await sheaf.ok('cat', uuid)).toBe('plain');
-    expect(await sheaf.ok('info', '-f', 'name', uuid)).toBe('plain.txt');
-  });
-
-  test('standard input', async () => {
-    const { stdout } = await sheaf.cl(['upload', '-', '-n', 'piped'], { input: 'from a pipe\n' });
-    expect(await sheaf.ok('cat', stdout.trim())).toBe('from a pipe');
-  });
-
-  test('links are refused, or followed on demand', async () => {
-    const link = join(work, 'to-file');
-    symlinkSync(file('target.txt', 'there'), link);
-    expect(await sheaf.cl(['upload', link])).toMatchObject({ code: 1, stdout: '' });
-    const uuid = await sheaf.ok('upload', '-L', link);
-    expect(await sheaf.ok('info', '-f', 'name', uuid)).toBe('target.txt');
-  });
-
-  test('a link to the server host is made without looking', async () => {
-    const uuid = await sheaf.ok('upload', '-l', '/etc/no-such-thing');
-    expect(await sheaf.ok('info', '-f', 'link_url,state,name', uuid)).toBe(
-      '/etc/no-such-thing\tready\tno-such-thing',
-    );
-  });
-
-  test.each([
-    [[], 'Nothing to upload'],
-    [['x', '-c', 'y'], 'either paths or --contents'],
-    [['/no/such/file'], 'There is no file or directory'],
-    [['http://a/b', '/etc/hostname'], 'together with a URL'],
-    [['http://a/b', 'http://a/c'], 'Only one URL'],
-    [['-c', 'x', '-d', 'ü'], 'Metadata cannot contain unicode: description = ü'],
-    [['-c', 'x', '--store', 'nowhere'], 'bundle store'],
-    [['/etc/hostname', '/tmp/../etc/hostname'], 'have the same name'],
-  ])('%j is refused before anything is made', async (words, message) => {
-    const before = await sheaf.ok('search', '.mine', '.count');
-    const { code, stdout, stderr } = await sheaf.cl(['upload', ...words]);
-    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
-    expect(stderr).toMatch(/^UsageError: /);
-    expect(stderr).toContain(message);
-    expect(await sheaf.ok('search', '.mine', '.count')).toBe(before);
-  });
-
-  test('a damaged archive fails, and leaves no bundle that waits', async () => {
-    const { code, stderr } = await sheaf.cl([
-      'upload',
-      file('damaged.tar.gz', 'no archive at all'),
-      '-n',
-      'damaged',
-    ]);
-    expect(code).toBe(1);
-    expect(stderr).toMatch(/^UsageError: Upload failed/m);
-    expect(await sheaf.ok('info', '-f', 'state', 'damaged')).toBe('failed');
-  });
-
-  test('Ctrl-C ends it with 130, and the bundle as failed', async () => {
-    const uploading = await sheaf.start(['upload', '-', '-n', 'never'], {
-      input: 'begin',
-      inputStaysOpen: true,
-    });
-    const uuid = await eventually('the bundle', async () => {
-      const found = await sheaf.ok('search', 'name=never', 'state=uploading', '-u');
-      return found === '' ? undefined : found;
-    });
-    uploading.child.kill('SIGINT');
-    expect(await uploading.ended).toMatchObject({ code: 130, stdout: '' });
-    expect(await sheaf.ok('info', '-f', 'state', uuid)).toBe('failed');
-  });
-});
-
-describe('download', () => {
-  test('refuses a path that exists, and replaces it on demand', async () => {
-    const uuid = await sheaf.ok('upload', '-c', 'new', '-n', 'refusal');
-    const path = file('occupied', 'old');
-    const { code, stdout, stderr } = await sheaf.cl(['download', uuid, '-o', path]);
-    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
-    expect(stderr).toContain(`Local file/directory '${path}' already exists.`);
-    expect(readFileSync(path, 'utf8')).toBe('old');
-    await sheaf.ok('download', '-f', uuid, '-o', path);
-    expect(readFileSync(path, 'utf8')).toBe('new');
-  });
-
-  test('a part goes by its own name into the working directory, and nothing is left behind', async () => {
-    const uuid = await sheaf.ok('upload', tree('parts'));
-    const here = join(work, 'here');
-    mkdirSync(here);
-    const { code } = await sheaf.cl(['down', `${uuid}/sub/b.pyc`], { cwd: here });
-    expect(code).toBe(0);
-    expect(spawnSync('ls', ['-A', here], { encoding: 'utf8' }).stdout).toBe('b.pyc\n');
-  });
-
-  test('links and missing paths are refused, and leave nothing', async () => {
-    const uuid = await sheaf.ok('upload', tree('refused'));
-    const out = join(work, 'refused.out');
-    expect(await sheaf.cl(['download', `${uuid}/link`, '-o', out])).toMatchObject({ code: 1, stdout: '' });
-    expect(await sheaf.cl(['download', `${uuid}/none`, '-o', out])).toMatchObject({ code: 1, stdout: '' });
-    expect(lstatSync(out, { throwIfNoEntry: false })).toBeUndefined();
-  });
-
-  test('version control and what the Mac adds stay out, as in archives', async () => {
-    const dir = tree('hidden');
-    mkdirSync(join(dir, '.git'));
-    writeFileSync(join(dir, '.git', 'HEAD'), '');
-    writeFileSync(join(dir, '._a.txt'), '');
-    const uuid = await sheaf.ok('upload', dir);
-    await sheaf.ok('download', uuid, '-o', join(work, 'hidden.out'));
-    expect(spawnSync('ls', ['-A', join(work, 'hidden.out')], { encoding: 'utf8' }).stdout).toBe(
-      'a.txt\nlink\nrun.sh\nsub\n',
-    );
   });
 });
 
@@ -373,6 +163,100 @@ describe('worksheets', () => {
   });
 });
 
+describe('reading for people and for scripts', () => {
+  /** Writes the source text of a worksheet. */
+  async function write(worksheet: string, text: string): Promise<void> {
+    const { address, token } = await signedIn();
+    const uuid = await sheaf.ok('work', '-u', worksheet);
+    const answer = await fetch(`${address}/rest/worksheets/${uuid}/raw`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${token}`,
+        'content-type': 'text/plain',
+        'x-requested-with': 'XMLHttpRequest',
+      },
+      body: text,
+    });
+    expect(await answer.text()).toBe('');
+  }
+
+  async function signedIn(): Promise<{ address: string; token: string }> {
+    await sheaf.ok('status');
+    const state = JSON.parse(readFileSync(join(sheaf.home, 'cli', 'state.json'), 'utf8')) as {
+      auth: Record<string, { token_info: { access_token: string } }>;
+    };
+    return { address: sheaf.url, token: state.auth[sheaf.url]?.token_info.access_token ?? '' };
+  }
+
+  test('values inside files of several bundles, and of the bundle itself', async () => {
+    const one = await sheaf.ok('upload', '-c', 'acc\t0.9\nf1\t0.8\n');
+    const two = await sheaf.ok('upload', '-c', 'first\nsecond\n');
+    expect(await sheaf.ok('info', '-f', 'uuid,/:acc,/nope,license,nothing', one, two)).toBe(
+      `${one}\t0.9\t\t\tNone\n${two}\t\t\t\tNone`,
+    );
+    expect(await sheaf.ok('info', '-f', '/', two)).toBe('first second');
+  });
+
+  test('the first and the last lines of a file', async () => {
+    const uuid = await sheaf.ok('upload', '-c', 'one\ntwo\nthree\n');
+    expect(await sheaf.ok('cat', uuid, '--head', '1')).toBe('one');
+    expect(await sheaf.ok('cat', uuid, '-t', '2')).toBe('two\nthree');
+  });
+
+  test('verbose info shows relations and the beginning of the contents', async () => {
+    const uuid = await sheaf.ok(
+      'upload',
+      '-c',
+      Array.from({ length: 20 }, (_, at) => `line ${at}`).join('\n'),
+      '-n',
+      'long',
+    );
+    const text = await sheaf.ok('info', '-v', uuid);
+    expect(text).toMatch(/^children:$/m);
+    expect(text).toMatch(/^host_worksheets:\n {2}\S+\(0x/m);
+    expect(text).toMatch(/^permission: all$/m);
+    expect(text).toMatch(/=== contents preview ===\nline 0\n/);
+    expect(text).toContain('line 9');
+    expect(text).not.toContain('line 10');
+    expect(await sheaf.ok('info', '-v', '-f', 'permission', uuid)).toBe('all');
+  });
+
+  test('print shows blocks with an empty line before each', async () => {
+    await sheaf.ok('new', 'printed');
+    await sheaf.ok('work', 'printed');
+    const uuid = await sheaf.ok('upload', '-c', 'acc\t0.9\n', '-n', 'scored');
+    await write(
+      'printed',
+      [
+        '# Heading',
+        '% schema mine',
+        '% add name',
+        '% add acc /:acc',
+        '% display contents /',
+        `{${uuid}}`,
+        '% display table mine',
+        `{${uuid}}`,
+      ].join('\n'),
+    );
+    const lines = (await sheaf.ok('print')).split('\n');
+    await sheaf.ok('work', '/');
+    expect(lines[0]).toMatch(/^### Worksheet: /);
+    expect(lines.slice(5)).toEqual([
+      '',
+      '# Heading',
+      '',
+      '[SchemaBlock]',
+      '',
+      'acc\t0.9',
+      '',
+      '  name    acc',
+      '  -----------',
+      '  scored  0.9',
+    ]);
+    expect(await sheaf.ok('print', '-r', 'printed')).toContain('% schema mine\n% add name\n');
+  });
+});
+
 describe('rm, kill and info', () => {
   test('rm prints what went; a dry run changes nothing', async () => {
     const uuid = await sheaf.ok('upload', '-c', 'x', '-n', 'gone');
@@ -467,56 +351,4 @@ test('a server that closes the pipe early, and a reader that does, are no traceb
   reading.child.stdout?.once('data', () => reading.child.stdout?.destroy());
   const { code, stderr } = await reading.ended;
   expect({ code, stderr }).toEqual({ code: 141, stderr: '' });
-});
-
-test('a download that breaks off goes on where it was', async () => {
-  const bytes = Buffer.alloc(8 * 1024 * 1024, 'resumable ');
-  const uuid = await sheaf.ok('upload', file('resumed.bin', bytes), '-n', 'resumed.bin');
-  // Passes everything on, but breaks the first transfer of bytes in the middle.
-  let broken = false;
-  const ranges: (string | undefined)[] = [];
-  const proxy = createServer((request, response) => {
-    const isBlob = request.url?.includes('/transfer/blobs/') === true;
-    if (isBlob) ranges.push(request.headers.range);
-    const headers = Object.entries(request.headers).filter(
-      ([name]) => !['host', 'connection'].includes(name),
-    ) as [string, string][];
-    void (async () => {
-      const chunks: Buffer[] = [];
-      for await (const chunk of request) chunks.push(chunk as Buffer);
-      const body = chunks.length === 0 ? {} : { body: Buffer.concat(chunks) };
-      const answer = await fetch(sheaf.url + (request.url ?? ''), {
-        method: request.method ?? 'GET',
-        headers,
-        ...body,
-      });
-      const all = Buffer.from(await answer.arrayBuffer());
-      const length = { 'content-length': String(all.byteLength) };
-      response.writeHead(answer.status, { ...Object.fromEntries(answer.headers), ...length });
-      if (isBlob && !broken) {
-        broken = true;
-        response.write(all.subarray(0, 3_000_000), () => setImmediate(() => response.destroy()));
-      } else response.end(all);
-    })();
-  });
-  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
-  const address = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
-  const { username, password } = JSON.parse(readFileSync(join(sheaf.home, 'administrator.json'), 'utf8')) as {
-    username: string;
-    password: string;
-  };
-  const env = { CODALAB_USERNAME: username, CODALAB_PASSWORD: password };
-  const out = join(work, 'resumed.out');
-  const words = ['download', `${address}::${uuid}`, '-o', out];
-  const first = await sheaf.cl(words, { env });
-  expect(first.code).toBe(1);
-  expect(first.stderr).toContain('Run the same command again');
-  expect(lstatSync(out, { throwIfNoEntry: false })).toBeUndefined();
-  expect(await sheaf.cl(words, { env })).toMatchObject({ code: 0 });
-  expect(readFileSync(out).equals(bytes)).toBe(true);
-  expect(ranges).toHaveLength(2);
-  expect(Number(/^bytes=(\d+)-$/.exec(ranges[1] ?? '')?.[1])).toBeGreaterThan(0);
-  proxy.closeAllConnections();
-  proxy.close();
-  await eventually('an end of the proxy', () => (proxy.listening ? undefined : true));
 });

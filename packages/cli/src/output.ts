@@ -31,7 +31,8 @@ function tryWrite(descriptor: number, bytes: Uint8Array): number | undefined {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EAGAIN') return undefined;
-    if (code === 'EPIPE') throw new BrokenPipe();
+    // The second where standard output is a socket, and the reader left before it had read everything.
+    if (code === 'EPIPE' || code === 'ECONNRESET') throw new BrokenPipe();
     throw error;
   }
 }
