@@ -15,6 +15,8 @@ export interface VerifyOptions {
 }
 
 const atOnce = 64;
+/** As deep as a path of 4096 bytes can lead. */
+const deepest = 2048;
 const mostReported = 1000;
 
 /**
@@ -27,7 +29,7 @@ export async function verifyContents(
   root: Entry,
   options: VerifyOptions = {},
 ): Promise<void> {
-  const most = { files: options.files ?? 10_000_000, depth: options.depth ?? 1024 };
+  const most = { files: options.files ?? 10_000_000, depth: options.depth ?? deepest };
   if (root.kind === 'link') {
     const problem = targetProblem(root.target);
     if (problem !== undefined) throw new InvalidTreeError(problem);
