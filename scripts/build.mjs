@@ -1,5 +1,14 @@
 // Bundles the programs into build/. `node scripts/build.mjs` builds; `ensureBuilt` builds only when a source is newer.
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { bundleClient } from '../packages/cli/bundle.mjs';
@@ -28,25 +37,33 @@ export async function build() {
     logLevel: 'warning',
     external,
   };
-  rmSync(join(root, 'build'), { recursive: true, force: true });
+  const target = join(root, 'build');
+  mkdirSync(target, { recursive: true });
+  const fresh = mkdtempSync(join(target, 'new-'));
   await Promise.all([
-    bundleClient({ root, outdir: join(root, 'build', 'cli') }),
+    bundleClient({ root, outdir: join(fresh, 'cli') }),
     bundle({
       ...common,
       entryPoints: { process: 'packages/server/src/process.ts' },
-      outdir: 'build/server',
+      outdir: join(fresh, 'server'),
       banner: { js: requireShim },
       sourcemap: true,
     }),
     bundle({
       ...common,
       entryPoints: { process: 'packages/worker/src/process.ts' },
-      outdir: 'build/worker',
+      outdir: join(fresh, 'worker'),
       banner: { js: requireShim },
       sourcemap: true,
     }),
   ]);
-  mkdirSync(join(root, 'build'), { recursive: true });
+  // Exchanged when complete, so that whoever starts a program meanwhile finds the one before.
+  const old = mkdtempSync(join(target, 'old-'));
+  for (const program of ['cli', 'server', 'worker']) {
+    if (existsSync(join(target, program))) renameSync(join(target, program), join(old, program));
+    renameSync(join(fresh, program), join(target, program));
+  }
+  for (const directory of [old, fresh]) rmSync(directory, { recursive: true, force: true });
   writeFileSync(stamp, '');
 }
 
