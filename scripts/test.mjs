@@ -16,7 +16,7 @@ const steps =
         ['oxfmt', '--check', '.'],
         ['oxlint', '--type-aware'],
         ['tsc', '--noEmit'],
-        ['knip'],
+        ['knip', '--no-config-hints'],
         ['vitest', 'run'],
       ];
 for (const [tool, ...words] of steps) {
