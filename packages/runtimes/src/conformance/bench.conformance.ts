@@ -100,6 +100,6 @@ export function benchFor(harness: RuntimeHarness): RunBench {
     bench.image = await harness.image(bench.runtime);
   });
   afterEach(() => bench.clear());
-  afterAll(() => bench.runtime.close());
+  afterAll(() => bench.runtime?.close());
   return bench;
 }

@@ -13,6 +13,8 @@ export interface ContainerPlan {
   /** Name of the network. */
   readonly network: string;
   readonly processLimit: number;
+  /** Whether a first process of the engine's reaps orphans. */
+  readonly init: boolean;
   readonly engine: EngineTraits;
 }
 
@@ -43,6 +45,12 @@ export function containerBody(plan: ContainerPlan): Record<string, unknown> {
   };
 }
 
+/** Podman asks for a million of each unless told otherwise, which a process without privileges may not raise itself to. */
+const podmanLimits = [
+  { Name: 'nofile', Soft: 1024, Hard: 4096 },
+  { Name: 'nproc', Soft: 16_384, Hard: 16_384 },
+];
+
 function hostConfiguration(plan: ContainerPlan, home: string): Record<string, unknown> {
   const { specification: run } = plan;
   return {
@@ -58,14 +66,13 @@ function hostConfiguration(plan: ContainerPlan, home: string): Record<string, un
     ...(run.gpus.length > 0
       ? { DeviceRequests: [{ Driver: 'nvidia', DeviceIDs: run.gpus, Capabilities: [['gpu']] }] }
       : {}),
-    Init: true,
+    Init: plan.init,
     CapDrop: ['ALL'],
     SecurityOpt: ['no-new-privileges'],
     PidsLimit: plan.processLimit,
     // Output goes to files; the engine's own log holds the shell's complaints only.
     LogConfig: { Type: 'json-file', Config: { 'max-size': '1m' } },
-    // Podman asks for more than the host allows unless told otherwise.
-    ...(plan.engine.podman ? { Ulimits: [{ Name: 'nofile', Soft: 1024, Hard: 4096 }] } : {}),
+    ...(plan.engine.podman ? { Ulimits: podmanLimits } : {}),
   };
 }
 

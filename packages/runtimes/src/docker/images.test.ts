@@ -46,7 +46,7 @@ describeWith('images', [requireDockerEngine, requireRegistry, requirePrivateRegi
   });
 
   /** Notes what goes to the registry. */
-  function imagesWith(login: string | undefined): Images {
+  function imagesWith(login: string | undefined, canResolve = true): Images {
     const noting = new Proxy(engine, {
       get(target, name) {
         if (name === 'resolveImage' || name === 'pullImage') {
@@ -56,7 +56,7 @@ describeWith('images', [requireDockerEngine, requireRegistry, requirePrivateRegi
         return typeof member === 'function' ? (member.bind(target) as unknown) : member;
       },
     });
-    return new Images({ engine: noting, login: async () => login, now: () => now });
+    return new Images({ engine: noting, login: async () => login, now: () => now, canResolve });
   }
 
   function prepare(reference: string, signal = never, from = images): Promise<PreparedImage> {
@@ -189,6 +189,21 @@ describeWith('images', [requireDockerEngine, requireRegistry, requirePrivateRegi
       transient: true,
       message: expect.stringContaining('the registry cannot be reached') as string,
     });
+  });
+
+  it('are pulled to find out, by an engine that cannot ask', async () => {
+    const podman = imagesWith(undefined, false);
+    const first = await prepare(await publish(), never, podman);
+    now += 61_000;
+    const name = await publish();
+
+    const second = await prepare(name, never, podman);
+
+    expect(second.id).not.toBe(first.id);
+    expect(calls).toEqual(['pullImage', 'pullImage']);
+    await engine.tagImage(second.id, 'sheaf-test/kept', 'now');
+    expect(await prepare('sheaf-test/kept:now', never, podman)).toMatchObject({ id: second.id });
+    await engine.removeImage('sheaf-test/kept:now');
   });
 
   it('that were never in a registry have no digest', async () => {

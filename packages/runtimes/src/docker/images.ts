@@ -20,6 +20,8 @@ export interface ImagesOptions {
   login(repository: string): Promise<string | undefined>;
   /** Milliseconds, monotonic. */
   now(): number;
+  /** Whether the engine can ask a registry for a digest. Podman cannot: there, a pull is the question. */
+  readonly canResolve: boolean;
 }
 
 /** How long an answer of a registry is believed: runs that start together ask once. Milliseconds. */
@@ -110,6 +112,9 @@ export class Images {
     if (reference.digest !== undefined) {
       return this.#pull(reference, reference.digest, text, options);
     }
+    if (!this.#options.canResolve) {
+      return this.#pullOrUse(reference, local, text, options);
+    }
     const digest = await this.#currentDigest(text, local, options.signal);
     if (digest === undefined && local) {
       return prepared(local, reference);
@@ -132,9 +137,25 @@ export class Images {
       return await this.#options.engine.resolveImage(formatImageReference(reference), login, limit);
     } catch (error) {
       signal.throwIfAborted();
-      // Podman before 5 has no such call: its answer is a pull.
-      if (local || isNotFound(error)) {
+      if (local) {
         return undefined;
+      }
+      throw error;
+    }
+  }
+
+  async #pullOrUse(
+    reference: ImageReference,
+    local: Image | undefined,
+    text: string,
+    options: PrepareImageOptions,
+  ): Promise<PreparedImage> {
+    try {
+      return await this.#pull(reference, undefined, text, options);
+    } catch (error) {
+      options.signal.throwIfAborted();
+      if (local && !(error instanceof ImageError)) {
+        return prepared(local, reference);
       }
       throw error;
     }

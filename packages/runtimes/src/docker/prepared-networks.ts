@@ -3,47 +3,91 @@ import type { EngineClient } from '../engine/client.ts';
 import { protectHost } from './firewall.ts';
 import { ensureNetwork, runNetworks, type RunNetwork } from './networks.ts';
 
-export interface PreparedNetworksOptions {
-  readonly engine: EngineClient;
-  readonly prefix: string;
-  /** Whether the engine's host is this machine. */
-  readonly local: boolean;
+export interface RunNetworks {
+  /** Makes both ready, with and without a way out. @throws RuntimeError */
+  prepare(): Promise<void>;
+  /** The engine's word for the network of a run. */
+  mode(outside: boolean): Promise<string>;
+  /** Looks again at the next start: a network may have been removed. */
+  forget(): void;
+  /** Half a sentence: what runs can and cannot reach. */
+  readonly reach: string;
 }
 
-export class PreparedNetworks {
-  readonly #options: PreparedNetworksOptions;
-  readonly #networks: ReturnType<typeof runNetworks>;
-  readonly #ready = new Map<string, Promise<RunNetwork>>();
-  /** Why the host could not be shielded from runs; undefined: it is. */
-  unprotected: string | undefined;
+export interface RunNetworksOptions {
+  readonly engine: EngineClient;
+  readonly prefix: string;
+  /** Why firewall rules cannot be set on the engine's host; undefined: it can be tried. */
+  readonly noFirewall: string | undefined;
+}
 
-  constructor(options: PreparedNetworksOptions) {
+/** Docker: bridges of our own, on which runs cannot talk to each other. */
+export class DockerNetworks implements RunNetworks {
+  readonly #options: RunNetworksOptions;
+  readonly #networks: ReturnType<typeof runNetworks>;
+  readonly #ready = new Map<string, Promise<void>>();
+  #unprotected: string | undefined;
+
+  constructor(options: RunNetworksOptions) {
     this.#options = options;
     this.#networks = runNetworks(options.prefix);
   }
 
-  /** @throws RuntimeError see `ensureNetwork` */
-  ready(outside: boolean): Promise<RunNetwork> {
+  get reach(): string {
+    return this.#unprotected === undefined
+      ? 'runs cannot reach this host, cloud metadata services or each other'
+      : `runs cannot reach each other, but those with network access can reach this host and cloud metadata services (${this.#unprotected})`;
+  }
+
+  async prepare(): Promise<void> {
+    await this.mode(true);
+    await this.mode(false);
+  }
+
+  async mode(outside: boolean): Promise<string> {
     const network = outside ? this.#networks.outside : this.#networks.inside;
-    const known = this.#ready.get(network.name);
-    if (known) {
-      return known;
+    let ready = this.#ready.get(network.name);
+    if (!ready) {
+      ready = this.#prepare(network);
+      this.#ready.set(network.name, ready);
+      ready.catch(() => this.#ready.delete(network.name));
     }
-    const pending = this.#prepare(network);
-    this.#ready.set(network.name, pending);
-    pending.catch(() => this.#ready.delete(network.name));
-    return pending;
+    await ready;
+    return network.name;
   }
 
   forget(): void {
     this.#ready.clear();
   }
 
-  async #prepare(network: RunNetwork): Promise<RunNetwork> {
+  async #prepare(network: RunNetwork): Promise<void> {
     await ensureNetwork(this.#options.engine, network);
-    this.unprotected = this.#options.local
-      ? await protectHost(network)
-      : 'the engine is on another machine, whose firewall rules are not ours to set';
-    return network;
+    this.#unprotected = this.#options.noFirewall ?? (await protectHost(network));
+  }
+}
+
+/**
+ * Podman: its bridges know nothing of keeping containers apart. A run without network access has none at all; one with it is
+ * on the engine's default, which for an ordinary user's Podman is a network of each container's own.
+ */
+export class PodmanNetworks implements RunNetworks {
+  readonly reach: string;
+
+  constructor(rootless: boolean) {
+    this.reach = rootless
+      ? 'runs cannot reach each other, but the worker cannot reach them either'
+      : 'runs with network access can reach each other, this host and cloud metadata services, and the worker cannot reach those without';
+  }
+
+  async prepare(): Promise<void> {
+    // There is nothing to make.
+  }
+
+  async mode(outside: boolean): Promise<string> {
+    return outside ? 'default' : 'none';
+  }
+
+  forget(): void {
+    // Nothing was made.
   }
 }

@@ -96,6 +96,23 @@ describeWith('the Docker runtime', [requireDockerEngine, requireRegistry], () =>
       expect(later.Config.Labels).toMatchObject({ 'sheaf.epoch': '3' });
     });
 
+    it('makes its network again where somebody removed it', async () => {
+      const prefix = `sheaf-test-${process.pid}`;
+      const runtime = await connectDockerRuntime({ address, worker, networkPrefix: prefix }, never);
+      const engine = await EngineClient.connect(address, never);
+      await engine.removeNetwork(`${prefix}_int`);
+
+      const handle = await runtime.start(await bench.specification('exit 4'), never);
+      const exit = await runtime.wait(handle, never);
+      await runtime.destroy(handle);
+      await engine.removeNetwork(`${prefix}_int`);
+      await engine.removeNetwork(`${prefix}_ext`);
+      engine.close();
+      await runtime.close();
+
+      expect(exit).toMatchObject({ exitCode: 4 });
+    });
+
     it('leaves the containers of other workers alone', async () => {
       const other = await connectDockerRuntime(
         { address, worker: `${worker}-other`, networkPrefix: 'sheaf-test' },

@@ -19,7 +19,7 @@ import type { EngineTraits } from './container.ts';
 import { containerExit, isRunning } from './exit.ts';
 import { Images } from './images.ts';
 import { containerOf, dockerHandle, dockerRuntimeName, labels } from './names.ts';
-import { PreparedNetworks } from './prepared-networks.ts';
+import { DockerNetworks, PodmanNetworks, type RunNetworks } from './prepared-networks.ts';
 import { defaultLoginFile, registryLogin } from './registry-login.ts';
 import { Shells } from './shells.ts';
 import { startContainer, type Starter } from './start.ts';
@@ -63,7 +63,7 @@ class DockerRuntime implements Runtime {
   readonly #engine: EngineClient;
   readonly #options: DockerRuntimeOptions;
   readonly #traits: EngineTraits;
-  readonly #networks: PreparedNetworks;
+  readonly #networks: RunNetworks;
   readonly #images: Images;
   readonly #statistics: ContainerStatistics;
   readonly #starter: Starter;
@@ -72,16 +72,19 @@ class DockerRuntime implements Runtime {
     this.#engine = engine;
     this.#options = options;
     this.#traits = traitsOf(engine, info);
-    this.#networks = new PreparedNetworks({
-      engine,
-      prefix: options.networkPrefix ?? 'sheaf',
-      local: options.address.kind === 'socket' && !this.#traits.rootless,
-    });
+    this.#networks = this.#traits.podman
+      ? new PodmanNetworks(this.#traits.rootless)
+      : new DockerNetworks({
+          engine,
+          prefix: options.networkPrefix ?? 'sheaf',
+          noFirewall: whyNoFirewall(options.address, this.#traits),
+        });
     const loginFile = options.loginFile ?? defaultLoginFile(process.env);
     this.#images = new Images({
       engine,
       login: (repository) => registryLogin(loginFile, repository),
       now: () => performance.now(),
+      canResolve: !this.#traits.podman,
     });
     this.#statistics = new ContainerStatistics(engine);
     this.#starter = {
@@ -91,6 +94,7 @@ class DockerRuntime implements Runtime {
       processLimit: options.processLimit ?? 32_768,
       networks: this.#networks,
       shells: new Shells(),
+      init: { available: true },
     };
     this.capabilities = {
       images: true,
@@ -104,15 +108,11 @@ class DockerRuntime implements Runtime {
   get description(): string {
     const program = this.#traits.podman ? 'Podman' : 'Docker';
     const head = `${program} ${this.#engine.version.Version} at ${formatEngineAddress(this.#options.address)}`;
-    const reason = this.#networks.unprotected;
-    return reason === undefined
-      ? `${head}; runs cannot reach this host, cloud metadata services or each other.`
-      : `${head}; runs cannot reach each other, but those with network access can reach this host and cloud metadata services (${reason}).`;
+    return `${head}; ${this.#networks.reach}.`;
   }
 
   async prepareNetworks(): Promise<void> {
-    await this.#networks.ready(true);
-    await this.#networks.ready(false);
+    await this.#networks.prepare();
   }
 
   prepareImage(reference: string, options: PrepareImageOptions): Promise<PreparedImage> {
@@ -214,6 +214,13 @@ function traitsOf(engine: EngineClient, info: Info): EngineTraits {
     podman: (engine.version.Components ?? []).some(({ Name }) => Name.includes('Podman')),
     nvidiaByDefault: info.DefaultRuntime === 'nvidia',
   };
+}
+
+function whyNoFirewall(address: EngineAddress, traits: EngineTraits): string | undefined {
+  if (address.kind === 'tcp') {
+    return 'the engine may be on another machine';
+  }
+  return traits.rootless ? 'an engine without root cannot have firewall rules' : undefined;
 }
 
 function isNotRunning(error: unknown): boolean {

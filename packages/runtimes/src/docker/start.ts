@@ -1,11 +1,11 @@
 /** From a specification to a running container in two requests: create and start. */
 import { stat } from 'node:fs/promises';
 import type { EngineClient } from '../engine/client.ts';
-import { EngineError, EngineUnreachableError, isConflict, isNotFound } from '../engine/errors.ts';
+import { EngineError, EngineUnreachableError, isConflict } from '../engine/errors.ts';
 import { RuntimeError, type RunSpecification } from '../port.ts';
 import { containerBody, type EngineTraits } from './container.ts';
 import { containerName, labels } from './names.ts';
-import type { PreparedNetworks } from './prepared-networks.ts';
+import type { RunNetworks } from './prepared-networks.ts';
 import type { Shells } from './shells.ts';
 
 export interface Starter {
@@ -13,8 +13,10 @@ export interface Starter {
   readonly traits: EngineTraits;
   readonly worker: string;
   readonly processLimit: number;
-  readonly networks: PreparedNetworks;
+  readonly networks: RunNetworks;
   readonly shells: Shells;
+  /** Whether the engine has a first process that reaps orphans; true until it says otherwise. */
+  readonly init: { available: boolean };
 }
 
 /**
@@ -35,15 +37,49 @@ export async function startContainer(
   }
   // The requests are not cut off: nobody would know whether the engine still makes what it was asked for.
   try {
-    const container = await createWithShell(starter, run, image);
-    await unlessAborted(starter, container, signal);
-    await startOrRemove(starter, container);
-    await unlessAborted(starter, container, signal);
-    return container;
+    return await createAndStart(starter, run, image, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!adapt(starter, error)) {
+      throw startFailure(error);
+    }
+  }
+  try {
+    return await createAndStart(starter, run, image, signal);
   } catch (error) {
     signal.throwIfAborted();
     throw startFailure(error);
   }
+}
+
+async function createAndStart(
+  starter: Starter,
+  run: RunSpecification,
+  image: string,
+  signal: AbortSignal,
+): Promise<string> {
+  const container = await createWithShell(starter, run, image);
+  await unlessAborted(starter, container, signal);
+  await startOrRemove(starter, container);
+  await unlessAborted(starter, container, signal);
+  return container;
+}
+
+/** What was taken for granted and is not so: learns it, and answers whether a second try may go better. */
+function adapt(starter: Starter, error: unknown): boolean {
+  if (!(error instanceof EngineError)) {
+    return false;
+  }
+  // The first process of a container is a package of its own for some distributions.
+  if (starter.init.available && /(?:container-init|docker-init|catatonit).*not found/.test(error.message)) {
+    starter.init.available = false;
+    return true;
+  }
+  if (/network .*not found/i.test(error.message)) {
+    starter.networks.forget();
+    return true;
+  }
+  return false;
 }
 
 async function unlessAborted(starter: Starter, container: string, signal: AbortSignal): Promise<void> {
@@ -81,7 +117,7 @@ async function create(
 ): Promise<string> {
   const { engine, traits, worker, processLimit } = starter;
   const [network, user] = await Promise.all([
-    starter.networks.ready(run.network),
+    starter.networks.mode(run.network),
     traits.rootless ? '0:0' : ownerOf(run.directory),
   ]);
   const body = containerBody({
@@ -90,8 +126,9 @@ async function create(
     shell,
     worker,
     user,
-    network: network.name,
+    network,
     processLimit,
+    init: starter.init.available,
     engine: traits,
   });
   const name = containerName(run.uuid, run.epoch);
@@ -130,10 +167,6 @@ async function startOrRemove(starter: Starter, container: string): Promise<void>
   } catch (error) {
     if (!(error instanceof EngineUnreachableError)) {
       await starter.engine.removeContainer(container);
-    }
-    if (isNotFound(error)) {
-      // Somebody pruned the network meanwhile: the next start makes it again.
-      starter.networks.forget();
     }
     throw error;
   }

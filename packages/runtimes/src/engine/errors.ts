@@ -21,5 +21,6 @@ export function isNotFound(error: unknown): boolean {
 }
 
 export function isConflict(error: unknown): boolean {
-  return error instanceof EngineError && error.status === 409;
+  // Podman answers 500 where a name is taken.
+  return error instanceof EngineError && (error.status === 409 || /is already in use/.test(error.message));
 }

@@ -1,6 +1,6 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { startProcess } from '../processes.ts';
@@ -9,7 +9,7 @@ const root = fileURLToPath(new URL('../../../..', import.meta.url));
 let directory: string;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'sheaf-requirement-'));
-  const include = ['packages/testkit/src/services/fixtures/missing.fixture.ts'];
+  const include = [relative(root, fileURLToPath(new URL('fixtures/missing.fixture.ts', import.meta.url)))];
   await writeFile(
     join(directory, 'vitest.config.mjs'),
     `export default ${JSON.stringify({ root, test: { include } })};`,
