@@ -13,11 +13,10 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { spawnSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventually } from '@sheaf/testkit';
+import { startProxy } from './testing/proxy.ts';
 import { startInstallation, type Installation } from './testing/programs.ts';
 
 const uuidLine = /^0x[0-9a-f]{32}\n$/;
@@ -235,54 +234,57 @@ describe('download', () => {
   });
 });
 
-test('a download that breaks off goes on where it was', async () => {
-  const bytes = Buffer.alloc(8 * 1024 * 1024, 'resumable ');
-  const uuid = await sheaf.ok('upload', file('resumed.bin', bytes), '-n', 'resumed.bin');
-  // Passes everything on, but breaks the first transfer of bytes in the middle.
-  let broken = false;
-  const ranges: (string | undefined)[] = [];
-  const proxy = createServer((request, response) => {
-    const isBlob = request.url?.includes('/transfer/blobs/') === true;
-    if (isBlob) ranges.push(request.headers.range);
-    const headers = Object.entries(request.headers).filter(
-      ([name]) => !['host', 'connection'].includes(name),
-    ) as [string, string][];
-    void (async () => {
-      const chunks: Buffer[] = [];
-      for await (const chunk of request) chunks.push(chunk as Buffer);
-      const body = chunks.length === 0 ? {} : { body: Buffer.concat(chunks) };
-      const answer = await fetch(sheaf.url + (request.url ?? ''), {
-        method: request.method ?? 'GET',
-        headers,
-        ...body,
-      });
-      const all = Buffer.from(await answer.arrayBuffer());
-      const length = { 'content-length': String(all.byteLength) };
-      response.writeHead(answer.status, { ...Object.fromEntries(answer.headers), ...length });
-      if (isBlob && !broken) {
-        broken = true;
-        response.write(all.subarray(0, 3_000_000), () => setImmediate(() => response.destroy()));
-      } else response.end(all);
-    })();
-  });
-  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
-  const address = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
-  const { username, password } = JSON.parse(readFileSync(join(sheaf.home, 'administrator.json'), 'utf8')) as {
-    username: string;
-    password: string;
+describe('connections that break', () => {
+  const administrator = () => {
+    const { username, password } = JSON.parse(
+      readFileSync(join(sheaf.home, 'administrator.json'), 'utf8'),
+    ) as {
+      username: string;
+      password: string;
+    };
+    return { CODALAB_USERNAME: username, CODALAB_PASSWORD: password };
   };
-  const env = { CODALAB_USERNAME: username, CODALAB_PASSWORD: password };
-  const out = join(work, 'resumed.out');
-  const words = ['download', `${address}::${uuid}`, '-o', out];
-  const first = await sheaf.cl(words, { env });
-  expect(first.code).toBe(1);
-  expect(first.stderr).toContain('Run the same command again');
-  expect(lstatSync(out, { throwIfNoEntry: false })).toBeUndefined();
-  expect(await sheaf.cl(words, { env })).toMatchObject({ code: 0 });
-  expect(readFileSync(out).equals(bytes)).toBe(true);
-  expect(ranges).toHaveLength(2);
-  expect(Number(/^bytes=(\d+)-$/.exec(ranges[1] ?? '')?.[1])).toBeGreaterThan(0);
-  proxy.closeAllConnections();
-  proxy.close();
-  await eventually('an end of the proxy', () => (proxy.listening ? undefined : true));
+
+  test('a download goes on where it was', async () => {
+    const bytes = Buffer.alloc(8 * 1024 * 1024, 'resumable ');
+    const uuid = await sheaf.ok('upload', file('resumed.bin', bytes), '-n', 'resumed.bin');
+    const ranges: (string | undefined)[] = [];
+    const proxy = await startProxy(sheaf.url, async ({ request, response, pass, fetch }) => {
+      if (request.url?.includes('/transfer/blobs/') !== true) return pass();
+      ranges.push(request.headers.range);
+      if (ranges.length > 1) return pass();
+      const { status, headers, body } = await fetch();
+      response.writeHead(status, headers);
+      response.write(body.subarray(0, 3_000_000), () => setImmediate(() => response.destroy()));
+    });
+    const out = join(work, 'resumed.out');
+    const words = ['download', `${proxy.address}::${uuid}`, '-o', out];
+    const first = await sheaf.cl(words, { env: administrator() });
+    expect(first.code).toBe(1);
+    expect(first.stderr).toContain('Run the same command again');
+    expect(lstatSync(out, { throwIfNoEntry: false })).toBeUndefined();
+    expect(await sheaf.cl(words, { env: administrator() })).toMatchObject({ code: 0 });
+    expect(readFileSync(out).equals(bytes)).toBe(true);
+    expect(Number(/^bytes=(\d+)-$/.exec(ranges[1] ?? '')?.[1])).toBeGreaterThan(0);
+    proxy.close();
+  });
+
+  test.each(['interrupted', 'refused'])(
+    'a directory whose transfer is %s leaves no bundle that waits',
+    async (how) => {
+      let stalled = false;
+      const proxy = await startProxy(sheaf.url, async ({ request, response, pass }) => {
+        if (request.url?.includes('/transfer/') !== true) return pass();
+        stalled = true;
+        if (how === 'refused') response.writeHead(507).end('No room.');
+      });
+      const words = ['upload', tree(`broken-${how}`), '-n', `broken-${how}`, '-w', `${proxy.address}::`];
+      const uploading = await sheaf.start(words, { env: administrator() });
+      await eventually('the transfer', () => stalled || undefined);
+      if (how === 'interrupted') uploading.child.kill('SIGINT');
+      expect(await uploading.ended).toMatchObject({ code: how === 'interrupted' ? 130 : 1, stdout: '' });
+      expect(await sheaf.ok('info', '-f', 'state', `broken-${how}`)).toBe('failed');
+      proxy.close();
+    },
+  );
 });
