@@ -36,7 +36,7 @@ function specification(changes: Partial<RunSpecification> = {}): RunSpecificatio
     epoch: 1,
     command: 'true',
     image: null,
-    directory: '/work/0xa',
+    directory: '/runs/0xa',
     mounts: [],
     environment: {},
     cpuset: [],
