@@ -1,4 +1,4 @@
-/** Sends a text to a port of a running command and hands on what it answers (execution.md §5.4). */
+/** Sends a message to a port of a running command and hands on what it answers (execution.md §5.4). */
 import { connect, type Socket } from 'node:net';
 import { ReadProblem } from './read-problem.ts';
 import { messageOf } from '../errors.ts';
@@ -10,11 +10,11 @@ const patience = 10_000;
 export async function netcat(
   address: string,
   port: number,
-  text: string,
+  message: string | Uint8Array,
   signal: AbortSignal,
 ): Promise<AsyncIterable<Uint8Array>> {
   const socket = await connected(address, port, signal);
-  socket.write(text);
+  socket.write(message);
   return socket as AsyncIterable<Uint8Array>;
 }
 

@@ -86,7 +86,7 @@ export class ReadService {
     const runtime = name === null ? undefined : runtimeNamed(this.#options.runtimes, name);
     const address = handle === null ? undefined : await runtime?.address(handle);
     if (address === undefined) throw new ReadProblem(500, 'The run has no network address.');
-    return { kind: 'data', body: await netcat(address, message.port, message.message, signal) };
+    return { kind: 'data', body: await netcat(address, message.port, bytesOf(message), signal) };
   }
 }
 
@@ -108,4 +108,8 @@ function readable(run: HeldRun): ReadableRun {
     commandEnded: run.commandEnded,
     isOver: !isExecuting(run.record.step),
   };
+}
+
+function bytesOf({ message, message_base64: encoded }: NetcatMessage): string | Uint8Array {
+  return encoded === undefined ? message : Buffer.from(encoded, 'base64');
 }

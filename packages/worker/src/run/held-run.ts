@@ -6,6 +6,7 @@ import { isExecuting, type KillCause, type RunRecord, type Step } from './record
 import { nothingSeen, type LiveState } from './report.ts';
 import type { SavedRuns } from './saved-runs.ts';
 import { enterStep } from './stage-times.ts';
+import { Throttle } from './throttle.ts';
 
 export interface HeldRunOptions {
   readonly record: RunRecord;
@@ -32,9 +33,11 @@ export class HeldRun {
   readonly #finalize: () => void;
   #live: LiveState = nothingSeen;
   #interrupt = new AbortController();
+  readonly #saying: Throttle;
 
   constructor(options: HeldRunOptions) {
     this.#options = options;
+    this.#saying = new Throttle(1000, options.changed);
     this.record = options.record;
     this.directory = options.directory;
     this.recovered = options.recovered;
@@ -62,9 +65,10 @@ export class HeldRun {
     return this.#interrupt.signal;
   }
 
-  /** Words for the user about what happens now; empty for those that go with the step. */
+  /** Words for the user about what happens now; empty for those that go with the step. Progress may come a thousand times a second. */
   say(status: string): void {
-    this.notice({ ...this.#live, status });
+    this.#live = { ...this.#live, status };
+    this.#saying.request();
   }
 
   notice(live: LiveState): void {

@@ -1,4 +1,5 @@
-/** Sends the results to the server, for hours if it is away (execution.md §22.2). */
+/** Sends the results to the server, for as long as it is away (execution.md §22.2). */
+import { ConnectionError } from '@sheaf/client';
 import { failureWithUploadError, formatSize } from '@sheaf/domain';
 import { FileChangedError, sendContents } from '@sheaf/trees';
 import { SheafError } from '@sheaf/wire';
@@ -8,7 +9,7 @@ import type { Step } from '../record.ts';
 import type { Attempt } from '../tools.ts';
 
 const backOff = { first: 1000, longest: 60_000 };
-/** Milliseconds to put up with a server that is away. */
+/** Milliseconds to put up with a server that answers, but is in trouble. One that does not answer could not be told of an end. */
 const patience = 6 * 3_600_000;
 /** Failures that are neither the server's absence nor its refusal. */
 const otherFailures = 5;
@@ -18,7 +19,7 @@ export async function upload(attempt: Attempt): Promise<Step> {
   const { record } = run;
   if (attempt.hashed === undefined) return 'collect';
   const peer = tools.results(run.uuid, record.epoch);
-  let awaySince: number | undefined;
+  let troubleSince: number | undefined;
   let others = 0;
   for (let failures = 1; ; failures += 1) {
     try {
@@ -30,9 +31,10 @@ export async function upload(attempt: Attempt): Promise<Step> {
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof FileChangedError && others === 0) return 'collect';
-      if (isServerAway(error)) awaySince ??= tools.clock.now();
+      if (error instanceof ConnectionError) troubleSince = undefined;
+      else if (isServerAway(error)) troubleSince ??= tools.clock.now();
       else others += 1;
-      const waited = awaySince === undefined ? 0 : tools.clock.now() - awaySince;
+      const waited = troubleSince === undefined ? 0 : tools.clock.now() - troubleSince;
       if (isFinal(error) || others >= otherFailures || waited > patience) {
         tools.log.warn({ run: run.uuid, error: messageOf(error) }, 'the results of a run cannot be stored');
         record.failure = failureWithUploadError(record.failure, messageOf(error));
