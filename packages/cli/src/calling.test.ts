@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { groups } from './catalog.ts';
-import { cl } from './testing/programs.ts';
+import { cl, removePrograms } from './testing/programs.ts';
 
 const home = mkdtempSync(join(tmpdir(), 'sheaf-calling-'));
+afterAll(removePrograms);
 afterAll(() => rmSync(home, { recursive: true, force: true }));
 const env = { SHEAF_HOME: home };
 const commands = groups.flatMap((group) => group.commands);

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startInstallation, type Installation } from './testing/programs.ts';
+import { removePrograms, startInstallation, type Installation } from './testing/programs.ts';
 
 const uuidLine = /^0x[0-9a-f]{32}\n$/;
 let sheaf: Installation;
@@ -13,6 +13,7 @@ beforeAll(async () => {
   work = mkdtempSync(join(tmpdir(), 'sheaf-cl-work-'));
   sheaf = await startInstallation();
 }, 120_000);
+afterAll(removePrograms);
 afterAll(async () => {
   await sheaf.stop();
   rmSync(work, { recursive: true, force: true });

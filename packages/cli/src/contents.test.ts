@@ -17,7 +17,7 @@ import { spawnSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventually } from '@sheaf/testkit';
 import { startProxy } from './testing/proxy.ts';
-import { startInstallation, type Installation } from './testing/programs.ts';
+import { removePrograms, startInstallation, type Installation } from './testing/programs.ts';
 
 const uuidLine = /^0x[0-9a-f]{32}\n$/;
 let sheaf: Installation;
@@ -27,6 +27,7 @@ beforeAll(async () => {
   work = mkdtempSync(join(tmpdir(), 'sheaf-cl-work-'));
   sheaf = await startInstallation();
 }, 120_000);
+afterAll(removePrograms);
 afterAll(async () => {
   await sheaf.stop();
   rmSync(work, { recursive: true, force: true });

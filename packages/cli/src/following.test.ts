@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eventually } from '@sheaf/testkit';
-import { startCl, startInstallation, type Installation } from './testing/programs.ts';
+import { removePrograms, startCl, startInstallation, type Installation } from './testing/programs.ts';
 
 const uuid = `0x${'a'.repeat(32)}`;
 const home = mkdtempSync(join(tmpdir(), 'sheaf-follow-'));
@@ -56,6 +56,7 @@ async function scriptedServer() {
   };
 }
 
+afterAll(removePrograms);
 afterAll(() => rmSync(home, { recursive: true, force: true }));
 
 describe('wait', () => {
@@ -128,7 +129,7 @@ describe('with a real worker', () => {
       'the first line',
       () => /^(0x[0-9a-f]{32})\nfirst\n$/.exec(running.stdout())?.[1],
     );
-    expect(await sheaf.ok('info', '-f', 'state', made)).toBe('running');
+    expect(await sheaf.ok('info', '-f', 'state,failure_message,exitcode', made)).toBe('running\tNone\tNone');
     expect(await sheaf.ok('write', `${made}/go`, 'told')).toBe(made);
     const { code, stdout, stderr } = await running.ended;
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });

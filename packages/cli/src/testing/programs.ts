@@ -1,4 +1,4 @@
-/** The real programs for tests: bundled once in a test run, started as processes with nothing of the developer's own settings. */
+/** The real programs for tests: bundled once in a test file, started as processes with nothing of the developer's own settings. */
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -16,9 +16,15 @@ function programs(): string {
   const made = mkdtempSync(join(tmpdir(), 'sheaf-cl-programs-'));
   // Libraries with native parts stay outside the bundles and are looked for beside them.
   symlinkSync(join(root, 'node_modules'), join(made, 'node_modules'));
-  process.once('exit', () => rmSync(made, { recursive: true, force: true }));
   folder = made;
   return made;
+}
+
+/** To be called after all tests of a file. */
+export function removePrograms(): void {
+  if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+  folder = undefined;
+  bundled.clear();
 }
 
 /** The built file of a program. */
