@@ -78,36 +78,40 @@ export function registerReadRoutes(
     return sendJson(reply, { data });
   });
 
-  app.get('/rest/bundles/:uuid/contents/follow/*', { config }, async (request: ReadRequest, reply) => {
-    const context = contextOf(request, reply);
-    const target = {
-      uuid: request.params.uuid,
-      path: pathOf(request),
-      offset: queryOf(request).integer('offset') ?? 0,
-    };
-    if (target.offset < 0) throw new SheafError('invalid-request', 'The offset must be at least 0.');
-    const bundle = await requireBundle(services.database.queries, request.viewer, target.uuid, 'read');
-    if (isFinal(bundleState(bundle))) {
-      const stored = await translated(() => locateStored(context, target));
-      if (stored === undefined)
-        throw new SheafError('not-found', `Bundle ${target.uuid} has no file ${target.path}.`);
-    }
-    // The headers go out at once, so that the reader knows that somebody is there, even if nothing is written for long.
-    reply.hijack();
-    reply.raw.writeHead(200, {
-      'content-type': 'application/octet-stream',
-      'cache-control': 'no-store',
-      'x-content-type-options': 'nosniff',
-      'access-control-allow-origin': '*',
-    });
-    reply.raw.flushHeaders();
-    try {
-      await pipeline(Readable.from(follow(context, target), { objectMode: false }), reply.raw);
-    } catch (error) {
-      // The connection is broken off already: what was sent must not look complete.
-      request.log.debug({ err: error, bundle: target.uuid }, 'following ended early');
-    }
-  });
+  app.get(
+    '/rest/bundles/:uuid/contents/follow/*',
+    { config, exposeHeadRoute: false },
+    async (request: ReadRequest, reply) => {
+      const context = contextOf(request, reply);
+      const target = {
+        uuid: request.params.uuid,
+        path: pathOf(request),
+        offset: queryOf(request).integer('offset') ?? 0,
+      };
+      if (target.offset < 0) throw new SheafError('invalid-request', 'The offset must be at least 0.');
+      const bundle = await requireBundle(services.database.queries, request.viewer, target.uuid, 'read');
+      if (isFinal(bundleState(bundle))) {
+        const stored = await translated(() => locateStored(context, target));
+        if (stored === undefined)
+          throw new SheafError('not-found', `Bundle ${target.uuid} has no file ${target.path}.`);
+      }
+      // The headers go out at once, so that the reader knows that somebody is there, even if nothing is written for long.
+      reply.hijack();
+      reply.raw.writeHead(200, {
+        'content-type': 'application/octet-stream',
+        'cache-control': 'no-store',
+        'x-content-type-options': 'nosniff',
+        'access-control-allow-origin': '*',
+      });
+      reply.raw.flushHeaders();
+      try {
+        await pipeline(Readable.from(follow(context, target), { objectMode: false }), reply.raw);
+      } catch (error) {
+        // The connection is broken off already: what was sent must not look complete.
+        request.log.debug({ err: error, bundle: target.uuid }, 'following ended early');
+      }
+    },
+  );
 }
 
 async function entryOfLinked(

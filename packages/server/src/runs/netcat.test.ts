@@ -27,7 +27,12 @@ describe.each(databases)('services inside runs (%s)', (database) => {
 
   const netcat = (message: string, as = 'alice') =>
     server.fetch(`/rest/bundles/${uuid}/netcat/5005/`, { as, method: 'PUT', json: { message } });
-  const curl = async (method: string, path: string, headers: Record<string, string> = {}, body = '') => {
+  const curl = async (
+    method: string,
+    path: string,
+    headers: Record<string, string> = {},
+    body: string | Buffer = '',
+  ) => {
     const sending = requestHttp(`${server.url}/rest/bundles/${uuid}/netcurl/8080${path}`, {
       method,
       headers: { authorization: `Bearer ${await server.tokenFor('alice')}`, ...headers },
@@ -80,6 +85,16 @@ describe.each(databases)('services inside runs (%s)', (database) => {
     expect(response.headers['set-cookie']).toBeUndefined();
     expect(response.headers['content-security-policy']).toContain('sandbox');
     expect(text).toBe('abc');
+  });
+
+  it('carries what is no text', async () => {
+    const asked = curl('PUT', '/', {}, Buffer.from([0xff, 0xfe, 0x00]));
+    const message = await worker.next('netcat', { runs: [report] });
+    expect(message.message).toBe('');
+    const bytes = Buffer.from(message.message_base64 ?? '', 'base64');
+    expect(bytes.subarray(-3)).toEqual(Buffer.from([0xff, 0xfe, 0x00]));
+    await worker.replyData(message.socket_id, 'HTTP/1.1 204 No Content\r\n\r\n');
+    expect((await asked).response.statusCode).toBe(204);
   });
 
   it('reads an answer that ends with the connection', async () => {

@@ -36,7 +36,7 @@ export async function netcat(
       next: 'Wait until it is running.',
     });
   }
-  return await exchange(context, await requireHolder(context, uuid), port, message);
+  return await exchange(context, await requireHolder(context, uuid), port, Buffer.from(message));
 }
 
 /** The worker that has the run. @throws SheafError `worker-unreachable` */
@@ -50,10 +50,10 @@ async function exchange(
   { services, mailboxes, signal }: NetcatContext,
   holder: Holder,
   port: number,
-  message: string,
+  bytes: Buffer,
 ): Promise<Readable | undefined> {
   try {
-    return bytesOf(await ask({ services, mailboxes }, holder, { kind: 'netcat', port, message }, signal));
+    return bytesOf(await ask({ services, mailboxes }, holder, { kind: 'netcat', port, bytes }, signal));
   } catch (error) {
     if (!(error instanceof RunGoneError || error instanceof WorkerRefusedError)) throw error;
     throw new SheafError('worker-unreachable', error.message, { cause: error });
@@ -86,7 +86,11 @@ export async function netcurl(
     throw new SheafError('already-final', 'Cannot netcurl bundle, bundle already finalized.');
   }
   const holder = await requireHolder(context, uuid);
-  const answer = await sendThrough(request, (text) => exchange(context, holder, port, text), context.signal);
+  const answer = await sendThrough(
+    request,
+    (bytes) => exchange(context, holder, port, bytes),
+    context.signal,
+  );
   const { statusCode = 502 } = answer;
   return {
     status: STATUS_CODES[statusCode] === undefined ? 502 : statusCode,
@@ -98,7 +102,7 @@ export async function netcurl(
 /** Node's own HTTP client writes the request and reads the answer; the "connection" is one exchange of messages. */
 function sendThrough(
   { method, target, headers, body }: CurlRequest,
-  send: (text: string) => Promise<Readable | undefined>,
+  send: (bytes: Buffer) => Promise<Readable | undefined>,
   signal: AbortSignal,
 ): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
@@ -166,8 +170,8 @@ class MessageConnection extends Duplex {
   readonly #written: Buffer[] = [];
   #answer: Readable | undefined;
 
-  written(): string {
-    return Buffer.concat(this.#written).toString('utf8');
+  written(): Buffer {
+    return Buffer.concat(this.#written);
   }
 
   answer(stream: Readable | undefined): void {

@@ -1,4 +1,5 @@
 /* Asks the worker that holds a run, and waits for its answer (execution.md §5.3, §8.4). */
+import { isUtf8 } from 'node:buffer';
 import { assertNever } from '@sheaf/domain';
 import { readFailure, SheafError, type ReadArguments, type WorkerMessage } from '@sheaf/wire';
 import type { Readable } from 'node:stream';
@@ -39,7 +40,7 @@ export interface QuestionServices {
 
 type Question =
   | { kind: 'read'; path: string; arguments: ReadArguments }
-  | { kind: 'netcat'; port: number; message: string };
+  | { kind: 'netcat'; port: number; bytes: Buffer };
 
 const goneText = 'Bundle no longer running';
 
@@ -68,7 +69,7 @@ export async function ask(
       .executeTakeFirstOrThrow();
     const id = await queueMessage(unit, now, {
       ...holder,
-      message: messageOf(holder.runUuid, socket.id, question),
+      message: messageOf(holder, socket.id, question),
       expiresAt: now + answerTimeout,
     });
     return { socketId: socket.id, messageId: id };
@@ -90,15 +91,28 @@ export async function ask(
   }
 }
 
-function messageOf(uuid: string, socketId: number, question: Question): WorkerMessage {
+function messageOf({ runUuid: uuid, protocol }: Holder, socketId: number, question: Question): WorkerMessage {
   switch (question.kind) {
     case 'read':
       return { type: 'read', uuid, socket_id: socketId, path: question.path, read_args: question.arguments };
     case 'netcat':
-      return { type: 'netcat', uuid, socket_id: socketId, port: question.port, message: question.message };
+      return {
+        type: 'netcat',
+        uuid,
+        socket_id: socketId,
+        port: question.port,
+        ...netcatMessage(question.bytes, protocol),
+      };
     default:
       return assertNever(question);
   }
+}
+
+/** @throws SheafError `invalid-request` for bytes that only text carries to this worker */
+function netcatMessage(bytes: Buffer, protocol: number): { message: string; message_base64?: string } {
+  if (isUtf8(bytes)) return { message: bytes.toString('utf8') };
+  if (protocol >= 2) return { message: '', message_base64: bytes.toString('base64') };
+  throw new SheafError('invalid-request', 'The worker of this run takes only UTF-8 text.');
 }
 
 function refuseFailure(value: unknown): void {

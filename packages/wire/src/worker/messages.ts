@@ -104,6 +104,8 @@ export const netcatMessage = z.object({
   socket_id: z.int(),
   port: z.int(),
   message: z.string(),
+  /** Protocol 2: what to send where it is no text; `message` is empty then. */
+  message_base64: z.base64().optional(),
 });
 
 export const writeMessage = z.object({
