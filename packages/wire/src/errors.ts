@@ -10,7 +10,11 @@ export const errorCatalogue = {
   'invalid-json': { status: 400, exitCode: 1, next: 'Send a JSON document.' },
   'ambiguous-spec': { status: 400, exitCode: 1, next: 'Use more digits of the uuid.' },
   'quota-exceeded': { status: 400, exitCode: 1, next: 'Delete bundles you no longer need, or ask for more.' },
-  'invalid-archive': { status: 400, exitCode: 1, next: 'Pack the archive again, or upload the directory itself.' },
+  'invalid-archive': {
+    status: 400,
+    exitCode: 1,
+    next: 'Pack the archive again, or upload the directory itself.',
+  },
   'action-refused': { status: 400, exitCode: 1, next: undefined },
   'has-dependents': { status: 400, exitCode: 1, next: 'Delete those first, or use --recursive or --force.' },
   'not-authenticated': { status: 401, exitCode: 1, next: 'Sign in: run `cl logout`, then any command.' },

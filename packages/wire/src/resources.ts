@@ -10,13 +10,7 @@ export const identifierList = z.object({
   data: z.union([z.array(linkage), linkage.transform((one) => [one])]),
 });
 
-const metadataValue = z.union([
-  z.string(),
-  z.number(),
-  z.boolean(),
-  z.array(z.string()),
-  z.null(),
-]);
+const metadataValue = z.union([z.string(), z.number(), z.boolean(), z.array(z.string()), z.null()]);
 export type MetadataValue = z.infer<typeof metadataValue>;
 
 export const dependencyInput = z.object({
@@ -108,8 +102,6 @@ export interface BundleAttributes {
   version?: number;
   /** SHA-256 of the contents' root, once they are stored (new in Sheaf). */
   contents_digest?: string | null;
-  /** How a run's command is or was executed, e.g. `docker` or `sandbox`, once a worker has it (new in Sheaf). */
-  runtime?: string | null;
 }
 
 export interface UserAttributes {

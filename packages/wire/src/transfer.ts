@@ -18,7 +18,10 @@ import { digest, entry } from './entry.ts';
 
 /** What the sender has: pairs of digest and size in bytes. `sizes` asks only whether such a size is known. */
 export const offerRequest = z.object({
-  blobs: z.array(z.tuple([digest, z.int().min(0)])).max(100_000).default([]),
+  blobs: z
+    .array(z.tuple([digest, z.int().min(0)]))
+    .max(100_000)
+    .default([]),
   /** Sizes of large files not hashed yet: the answer says which of them are worth hashing before sending. */
   sizes: z.array(z.int().min(0)).max(100_000).default([]),
 });

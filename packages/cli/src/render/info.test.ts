@@ -61,7 +61,10 @@ test('values are formatted, empty and hidden ones left out', () => {
 });
 
 test('what a run waits for shows while it waits; how it is executed, once that is known', () => {
-  const lines = infoLines(bundle({ state: 'running', runtime: 'sandbox' }), plain);
+  const lines = infoLines(
+    bundle({ state: 'running', metadata: { ...bundle().metadata, runtime: 'sandbox' } }),
+    plain,
+  );
   expect(lines.some((line) => line.startsWith('staged_status'))).toBe(false);
   expect(lines).toContain('runtime                   : sandbox');
 });

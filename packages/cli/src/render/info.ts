@@ -27,7 +27,6 @@ const core = ['bundle_type', 'uuid', 'state', 'command', 'frozen', 'is_anonymous
 export function infoLines(bundle: Bundle, options: InfoOptions): string[] {
   const lines = core.map((key) => line(key, bundle[key] ?? null));
   lines.push(line('owner', userText(bundle.owner)));
-  if (typeof bundle.runtime === 'string') lines.push(line('runtime', bundle.runtime));
   const keys = keysOf(bundle.bundle_type);
   for (const key of keys) {
     const value = bundle.metadata[key.key] ?? null;

@@ -10,6 +10,7 @@ import type { Services } from '../services.ts';
 import { commitContents, dropContents, roomFor } from './commit.ts';
 import { linkOf } from './linked.ts';
 import { receiveContents, type UploadSource } from './receive.ts';
+import { noteSent } from './senders.ts';
 import { failureAnswer, recordUploadFailure, uploadFailure } from './upload-failure.ts';
 import { requireUploadable, type Uploader } from './upload-rules.ts';
 
@@ -59,6 +60,8 @@ export async function upload(services: Services, request: UploadRequest): Promis
     });
     await services.unitOfWork(async (unit) => {
       await commitContents(unit, { uploader, uuid, entry, finalState }, services.clock.now());
+      // The same file again is then recognised, and does not travel.
+      if (entry.kind === 'file') await noteSent(unit, uploader.viewer.id, [[entry.digest, entry.size]]);
       if (plan.storeUuid === undefined) return;
       await addLocation(unit, { bundle: uuid, store: plan.storeUuid, isDirectory: entry.kind === 'tree' });
     });
