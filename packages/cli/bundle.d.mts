@@ -1,2 +1,2 @@
 import type { Metafile } from 'esbuild';
-export function bundleClient(places: { root: string; outdir: string }): Promise<Metafile>;
+export function bundleClient(places: { root: string; outdir: string }): Promise<Pick<Metafile, 'outputs'>>;

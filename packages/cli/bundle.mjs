@@ -1,7 +1,8 @@
 // Bundles `cl` so that it starts fast (docs/decisions/0602-start-of-the-client.md): one CommonJS file for all small commands, which
 // Node reads sooner than ES modules, and beside it, loaded when they are needed, the parts that are large or rarely wanted.
-import { writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Script } from 'node:vm';
 
 /** Files that are loaded with `import()`; nothing that both they and the rest contain is told apart by its class. */
 const apart = {
@@ -22,13 +23,19 @@ const loadedLater = {
   },
 };
 
+/** A function of what CommonJS gives a module, so that the text can be compiled apart from being loaded. */
+const asFunction = {
+  banner: { js: '(function (exports, require, module, __filename, __dirname) {' },
+  footer: { js: '})' },
+};
+
 /**
  * @param {{ root: string, outdir: string }} places the folder of the repository, and where to put the program
  * @returns what went into each file
  */
 export async function bundleClient({ root, outdir }) {
   const { build } = await import('esbuild');
-  const { metafile } = await build({
+  const common = {
     absWorkingDir: root,
     bundle: true,
     platform: 'node',
@@ -41,9 +48,15 @@ export async function bundleClient({ root, outdir }) {
     logLevel: 'warning',
     metafile: true,
     plugins: [loadedLater],
-    entryPoints: { main: 'packages/cli/src/main.ts', ...apart },
     outdir,
-  });
+  };
+  const [main, others] = await Promise.all([
+    build({ ...common, ...asFunction, entryPoints: { main: 'packages/cli/src/main.ts' } }),
+    build({ ...common, entryPoints: apart }),
+  ]);
+  const program = join(outdir, 'main.js');
+  copyFileSync(join(root, 'packages/cli/start.cjs'), join(outdir, 'cl.js'));
+  writeFileSync(`${program}.cache`, new Script(readFileSync(program, 'utf8')).createCachedData());
   writeFileSync(join(outdir, 'package.json'), '{ "type": "commonjs" }\n');
-  return metafile;
+  return { outputs: { ...main.metafile.outputs, ...others.metafile.outputs } };
 }

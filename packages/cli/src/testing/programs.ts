@@ -40,7 +40,7 @@ async function bundleOfClient(): Promise<string> {
   const outdir = join(programs(), 'cli');
   mkdirSync(outdir, { recursive: true });
   await bundleClient({ root, outdir });
-  return join(outdir, 'main.js');
+  return join(outdir, 'cl.js');
 }
 
 async function bundleOf(name: 'server' | 'worker'): Promise<string> {
