@@ -82,7 +82,7 @@ async function connect(installation: Installation) {
             type: 'bundles',
             attributes: {
               bundle_type: 'run',
-              command: 'head -c 1000 /dev/zero > result',
+              command,
               metadata: runMetadata(image),
               dependencies: [],
             },
