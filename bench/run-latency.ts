@@ -183,8 +183,8 @@ async function templateOf(
     Image,
     User,
     Env,
-    WorkingDir: '/work',
-    HostConfig: { ...HostConfig, Mounts: [], Binds: ['/tmp:/work'] },
+    WorkingDir: '/directory',
+    HostConfig: { ...HostConfig, Mounts: [], Binds: ['/tmp:/directory'] },
   };
   return { ...floor, Entrypoint: [], Cmd: ['/bin/bash', '-c', 'true'] };
 }

@@ -19,11 +19,23 @@ export function isRunning(container: Container): boolean {
   return container.State.Running || container.State.Status === 'paused';
 }
 
+/**
+ * Killed, and nobody has said that memory was the cause. The engine learns of the end and of the cause over two ways, and at
+ * times (1 of 130 here) notes the end first: its own record then says for ever that memory was not the cause.
+ */
+export function mayLackCause(exit: RunExit): boolean {
+  return exit.exitCode === 137 && !exit.outOfMemory;
+}
+
+/** Whether an exit code explains itself; others may come with words in the container's log. */
+export function needsWords(exitCode: number): boolean {
+  return exitCode !== 0 && exitCode <= 128;
+}
+
 /** Reads how an ended container ended: its log is asked for only where it may say why. */
 export async function containerExit(engine: EngineClient, container: Container): Promise<RunExit> {
   const { State: state } = container;
-  const needsLog = state.ExitCode !== 0 && state.ExitCode <= 128;
-  const log = needsLog ? await engine.containerLog(container.Id, logLines) : '';
+  const log = needsWords(state.ExitCode) ? await engine.containerLog(container.Id, logLines) : '';
   const startedAt = moment(state.StartedAt);
   const finishedAt = moment(state.FinishedAt);
   return {

@@ -1,6 +1,4 @@
 import { mkdtemp, rm } from 'node:fs/promises';
-import { once } from 'node:events';
-import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -13,41 +11,8 @@ import {
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { never } from '../conformance/bench.conformance.ts';
 import type { PreparedImage, RunHandle, Runtime } from '../port.ts';
+import { Outlet } from './fixtures/outlet.ts';
 import { connectDockerRuntime } from './runtime.ts';
-
-/** Stands between us and the real engine, and can go away like it. */
-class Outlet {
-  readonly path: string;
-  #server: Server | undefined;
-  readonly #sockets = new Set<Socket>();
-
-  constructor(path: string) {
-    this.path = path;
-  }
-
-  async open(): Promise<void> {
-    this.#server = createServer((near) => {
-      const far = createConnection('/var/run/docker.sock');
-      for (const socket of [near, far]) {
-        this.#sockets.add(socket);
-        socket.on('error', () => socket.destroy()).on('close', () => this.#sockets.delete(socket));
-      }
-      near.pipe(far).pipe(near);
-    }).listen(this.path);
-    await once(this.#server, 'listening');
-  }
-
-  async close(): Promise<void> {
-    const server = this.#server;
-    this.#server = undefined;
-    for (const socket of this.#sockets) {
-      socket.destroy();
-    }
-    if (server) {
-      await new Promise((resolve) => server.close(resolve));
-    }
-  }
-}
 
 describeWith('an engine that goes away', [requireDockerEngine, requireRegistry], () => {
   let directory: string;

@@ -16,11 +16,14 @@ import type {
   RuntimeCapabilities,
 } from '../port.ts';
 import type { EngineTraits } from './container.ts';
+import { ContainerEnds } from './ends.ts';
 import { containerExit, isRunning } from './exit.ts';
 import { Images } from './images.ts';
+import { listen, type Listening } from './listening.ts';
 import { containerOf, dockerHandle, dockerRuntimeName, labels } from './names.ts';
 import { DockerNetworks, PodmanNetworks, type RunNetworks } from './prepared-networks.ts';
 import { defaultLoginFile, registryLogin } from './registry-login.ts';
+import { removeContainer } from './removal.ts';
 import { Shells } from './shells.ts';
 import { startContainer, type Starter } from './start.ts';
 import { ContainerStatistics } from './statistics.ts';
@@ -47,11 +50,13 @@ export async function connectDockerRuntime(
   signal: AbortSignal,
 ): Promise<Runtime> {
   const engine = await EngineClient.connect(options.address, signal);
+  let runtime: DockerRuntime | undefined;
   try {
-    const runtime = new DockerRuntime(engine, await engine.info(), options);
-    await runtime.prepareNetworks();
+    runtime = new DockerRuntime(engine, await engine.info(), options);
+    await runtime.prepare();
     return runtime;
   } catch (error) {
+    await runtime?.close();
     engine.close();
     throw error;
   }
@@ -67,6 +72,8 @@ class DockerRuntime implements Runtime {
   readonly #images: Images;
   readonly #statistics: ContainerStatistics;
   readonly #starter: Starter;
+  readonly #ends = new ContainerEnds();
+  #listening: Listening | undefined;
 
   constructor(engine: EngineClient, info: Info, options: DockerRuntimeOptions) {
     this.#engine = engine;
@@ -111,7 +118,13 @@ class DockerRuntime implements Runtime {
     return `${head}; ${this.#networks.reach}.`;
   }
 
-  async prepareNetworks(): Promise<void> {
+  /** Makes everything ready that a start should not have to wait for. */
+  async prepare(): Promise<void> {
+    // Podman tells of its containers in ways of its own.
+    if (!this.#traits.podman) {
+      this.#listening = listen(this.#engine, this.#options.worker, this.#ends);
+      await this.#listening.tried;
+    }
     await this.#networks.prepare();
   }
 
@@ -157,7 +170,7 @@ class DockerRuntime implements Runtime {
   }
 
   wait(handle: RunHandle, signal: AbortSignal): Promise<RunExit> {
-    return waitForContainer(this.#engine, containerOf(handle), signal);
+    return waitForContainer(this.#engine, this.#ends, containerOf(handle), signal);
   }
 
   async stop(handle: RunHandle): Promise<void> {
@@ -176,14 +189,8 @@ class DockerRuntime implements Runtime {
   async destroy(handle: RunHandle): Promise<void> {
     const container = containerOf(handle);
     this.#statistics.forget(container);
-    try {
-      await this.#engine.removeContainer(container);
-    } catch (error) {
-      // A removal that another caller began ends just as well.
-      if (!isNotFound(error) && !isConflict(error)) {
-        throw error;
-      }
-    }
+    await removeContainer(this.#engine, container);
+    this.#ends.forget(container);
   }
 
   statistics(handle: RunHandle): Promise<RunStatistics | undefined> {
@@ -204,6 +211,7 @@ class DockerRuntime implements Runtime {
   }
 
   async close(): Promise<void> {
+    this.#listening?.stop();
     this.#engine.close();
   }
 }

@@ -6,6 +6,7 @@ import { RuntimeError, type RunSpecification } from '../port.ts';
 import { containerBody, type EngineTraits } from './container.ts';
 import { containerName, labels } from './names.ts';
 import type { RunNetworks } from './prepared-networks.ts';
+import { removeContainer } from './removal.ts';
 import type { Shells } from './shells.ts';
 
 export interface Starter {
@@ -84,7 +85,7 @@ function adapt(starter: Starter, error: unknown): boolean {
 
 async function unlessAborted(starter: Starter, container: string, signal: AbortSignal): Promise<void> {
   if (signal.aborted) {
-    await starter.engine.removeContainer(container);
+    await removeContainer(starter.engine, container);
     signal.throwIfAborted();
   }
 }
@@ -102,10 +103,10 @@ async function createWithShell(starter: Starter, run: RunSpecification, image: s
       return container;
     }
   } catch (error) {
-    await starter.engine.removeContainer(container);
+    await removeContainer(starter.engine, container);
     throw error;
   }
-  await starter.engine.removeContainer(container);
+  await removeContainer(starter.engine, container);
   return create(starter, run, image, starter.shells.guess(image));
 }
 
@@ -158,7 +159,7 @@ async function removeLeftover(
       cause: conflict,
     });
   }
-  await starter.engine.removeContainer(existing.Id);
+  await removeContainer(starter.engine, existing.Id);
 }
 
 async function startOrRemove(starter: Starter, container: string): Promise<void> {
@@ -166,7 +167,7 @@ async function startOrRemove(starter: Starter, container: string): Promise<void>
     await starter.engine.startContainer(container);
   } catch (error) {
     if (!(error instanceof EngineUnreachableError)) {
-      await starter.engine.removeContainer(container);
+      await removeContainer(starter.engine, container);
     }
     throw error;
   }

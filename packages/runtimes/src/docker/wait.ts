@@ -1,26 +1,54 @@
-/** Waiting for a container over a held request, through restarts of the engine. */
+/** Waiting for a container: the engine's events and a held request, and whichever tells first. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EngineClient } from '../engine/client.ts';
 import { EngineError, EngineUnreachableError, isNotFound } from '../engine/errors.ts';
 import { RuntimeError, type RunExit } from '../port.ts';
-import { containerExit, isRunning, vanished } from './exit.ts';
+import type { ContainerEnds } from './ends.ts';
+import { containerExit, isRunning, mayLackCause, vanished } from './exit.ts';
 
 const firstPause = 100;
 const longestPause = 5_000;
 
+/** How long a container that was killed is given until the engine says that it was for its memory. */
+const latestCause = 100;
+
 /**
  * Resolves when the container has ended or is gone.
- *
- * An engine that is upgraded goes away for seconds to minutes: the held request breaks, and so do the next ones. What the
- * run did meanwhile is known only once the engine is back, so we ask until it is, ever more slowly, or until the caller has
- * had enough.
  * @throws RuntimeError the engine answers, but will not say
  */
 export async function waitForContainer(
   engine: EngineClient,
+  ends: ContainerEnds,
   container: string,
   signal: AbortSignal,
 ): Promise<RunExit> {
+  signal.throwIfAborted();
+  const known = ends.exitOf(container);
+  if (known) {
+    return known;
+  }
+  const over = new AbortController();
+  const either = AbortSignal.any([signal, over.signal]);
+  const told = ends.told(container, either);
+  const asked = async (): Promise<RunExit> => {
+    const exit = await askForEnd(engine, container, either);
+    return mayLackCause(exit) && ends.follows(container)
+      ? Promise.race([told, sleep(latestCause, exit, { signal: either })])
+      : exit;
+  };
+  try {
+    return await Promise.race([told, asked()]);
+  } finally {
+    over.abort(new Error('The container has ended'));
+  }
+}
+
+/**
+ * An engine that is upgraded goes away for seconds to minutes: the held request breaks, and so do the next ones. What the
+ * run did meanwhile is known only once the engine is back, so we ask until it is, ever more slowly, or until the caller has
+ * had enough.
+ */
+async function askForEnd(engine: EngineClient, container: string, signal: AbortSignal): Promise<RunExit> {
   let pause = firstPause;
   for (;;) {
     signal.throwIfAborted();

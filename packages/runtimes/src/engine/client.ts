@@ -95,6 +95,18 @@ export class EngineClient {
     return schema.ContainerList.parse(await json(await this.#send('GET', '/containers/json', { query })));
   }
 
+  /**
+   * What happens from now on to the containers with a label (`name=value`), as it happens. Answers once the engine has agreed
+   * to tell. The connection keeps no process alive.
+   */
+  async containerEvents(label: string, signal: AbortSignal): Promise<AsyncGenerator<schema.ContainerEvent>> {
+    const event = schema.ContainerEvent.shape.Action.options;
+    const query = { filters: JSON.stringify({ type: ['container'], label: [label], event }) };
+    const response = await this.#send('GET', '/events', { query, signal });
+    response.socket.unref();
+    return containerEvents(response);
+  }
+
   /** The last lines of what the container wrote to its own output. */
   async containerLog(id: string, lines: number): Promise<string> {
     const query = { stdout: true, stderr: true, tail: lines };
@@ -184,6 +196,12 @@ async function* streamLines(response: IncomingMessage): AsyncGenerator<schema.St
       throw new EngineError(0, line.error);
     }
     yield line;
+  }
+}
+
+async function* containerEvents(response: IncomingMessage): AsyncGenerator<schema.ContainerEvent> {
+  for await (const value of jsonLines(response)) {
+    yield schema.ContainerEvent.parse(value);
   }
 }
 

@@ -59,6 +59,15 @@ export const ContainerList = z.array(
   z.object({ Id: z.string(), Labels: z.record(z.string(), z.string()).nullish() }),
 );
 
+/** What the engine says in its stream of events about a container, among those we ask for. */
+export const ContainerEvent = z.object({
+  Action: z.enum(['start', 'oom', 'die', 'destroy']),
+  Actor: z.object({ ID: z.string(), Attributes: z.object({ exitCode: z.coerce.number().int().optional() }) }),
+  /** Nanoseconds since the epoch. */
+  timeNano: z.number(),
+});
+export type ContainerEvent = z.infer<typeof ContainerEvent>;
+
 export const Network = z.object({
   Name: z.string(),
   Id: z.string(),
