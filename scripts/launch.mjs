@@ -39,6 +39,7 @@ export async function launch() {
     process.exit(0);
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => void stopAll());
+  if (process.env.npm_lifecycle_event === 'start') whenParentIsGone(() => void stopAll());
 
   const { url } = await server.start().catch((error) => giveUp(error.message));
   const worker = new Program(
@@ -70,6 +71,14 @@ export async function launch() {
   console.log(`How runs are executed: ${runtime}`);
   console.log(`Next, in another terminal: bin/cl run 'cat /proc/cpuinfo; free; df' --tail`);
   for (const program of programs) program.keepRunning(() => stopping);
+}
+
+/** npm does not pass a SIGTERM on to what its shell runs: that shell is gone then, and nobody could stop Sheaf any more. */
+function whenParentIsGone(then) {
+  const parent = process.ppid;
+  setInterval(() => {
+    if (process.ppid !== parent) then();
+  }, 1000).unref();
 }
 
 function giveUp(sentence) {

@@ -4,8 +4,10 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { eventually } from '@sheaf/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import { end } from '../support/installation.ts';
 import { root, run } from '../support/programs.ts';
 
 let directory: string;
@@ -80,6 +82,21 @@ describe('npm start on a fresh clone', () => {
     const found = await run(join(clone, 'bin/cl'), ['cat', `${uuid}/stdout`], client);
     expect(found.stdout).toContain('processor');
     await interrupt(second.child);
+  });
+
+  it('stops server and worker when only npm is told to end', async () => {
+    const { child, said } = await start({ ...environment(), SHEAF_HOME: join(directory, 'told') });
+    const url = said[0]?.split(': ')[1] ?? '';
+    expect((await fetch(`${url}/health`)).ok).toBe(true);
+
+    await end(child, 'SIGTERM');
+
+    await eventually('the server is gone', () =>
+      fetch(`${url}/health`).then(
+        () => undefined,
+        () => true,
+      ),
+    );
   });
 
   it('says in one sentence when the port is taken', async () => {
