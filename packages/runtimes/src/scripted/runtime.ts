@@ -70,7 +70,12 @@ export class ScriptedRuntime implements Runtime {
     if (!run) {
       return vanished;
     }
-    return Promise.race([run.ended, untilAborted(signal)]);
+    const waiting = new AbortController();
+    try {
+      return await Promise.race([run.ended, untilAborted(signal, waiting.signal)]);
+    } finally {
+      waiting.abort();
+    }
   }
 
   async stop(handle: RunHandle): Promise<void> {
@@ -119,8 +124,9 @@ function handleOf(name: string): RunHandle {
   };
 }
 
-function untilAborted(signal: AbortSignal): Promise<never> {
+/** `over` fires when nobody waits any more, so that a signal that outlives many runs does not collect listeners. */
+function untilAborted(signal: AbortSignal, over: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true, signal: over });
   });
 }
