@@ -1,5 +1,6 @@
 // One of the programs that `npm start` keeps running: started, waited for until it says it is ready, restarted when it dies, stopped.
 import { spawn } from 'node:child_process';
+import { smallMemory } from './small-memory.mjs';
 import { closeSync, openSync, readFileSync, renameSync, statSync } from 'node:fs';
 
 const logLimit = 20 * 1024 * 1024;
@@ -24,8 +25,8 @@ export class Program {
     const log = openSync(this.logFile, 'a', 0o600);
     const begin = statSync(this.logFile).size;
     // A group of its own: Ctrl-C reaches the launcher only, which stops the programs in order.
-    this.child = spawn(process.execPath, this.words, {
-      env: this.environment,
+    this.child = spawn(process.execPath, [...smallMemory.flags, ...this.words], {
+      env: { ...smallMemory.environment, ...this.environment },
       stdio: ['ignore', log, log, 'ipc'],
       detached: true,
     });

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eventually } from '@sheaf/testkit';
 import type { BundleAttributes, Resource } from '@sheaf/wire';
+import { smallMemory } from '../../scripts/small-memory.mjs';
 import { root, run, type Finished, type RunOptions } from './programs.ts';
 
 export type RuntimeChoice = 'docker' | 'sandbox';
@@ -148,12 +149,13 @@ export class Installation {
   ): Promise<{ child: ChildProcess; ready: Ready }> {
     const logFile = join(this.home, `${name}.log`);
     const log = openSync(logFile, 'a');
-    const child = spawn(process.execPath, words, {
+    const child = spawn(process.execPath, [...smallMemory.flags, ...words], {
       cwd: root,
       env: {
         PATH: process.env['PATH'],
         HOME: process.env['HOME'],
         SHEAF_HOME: this.home,
+        ...smallMemory.environment,
         ...this.#environment,
         ...more,
       },
