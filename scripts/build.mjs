@@ -87,6 +87,7 @@ function newestSource() {
   look(join(root, 'package-lock.json'));
   look(join(root, 'packages', 'cli', 'bundle.mjs'));
   look(join(root, 'packages', 'cli', 'start.cjs'));
+  look(join(root, 'packages', 'cli', 'warm.cjs'));
   look(join(root, 'scripts', 'build.mjs'));
   return newest;
 }

@@ -1,8 +1,8 @@
 // Bundles `cl` so that it starts fast (docs/decisions/0602-start-of-the-client.md): one CommonJS file for all small commands, which
 // Node reads sooner than ES modules, and beside it, loaded when they are needed, the parts that are large or rarely wanted.
-import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Script } from 'node:vm';
 
 /** Files that are loaded with `import()`; nothing that both they and the rest contain is told apart by its class. */
 const apart = {
@@ -56,7 +56,16 @@ export async function bundleClient({ root, outdir }) {
   ]);
   const program = join(outdir, 'main.js');
   copyFileSync(join(root, 'packages/cli/start.cjs'), join(outdir, 'cl.js'));
-  writeFileSync(`${program}.cache`, new Script(readFileSync(program, 'utf8')).createCachedData());
+  // A home of its own, whose server is nowhere: nothing of the user's is read, and nobody is asked anything.
+  const home = join(outdir, 'nobody');
+  mkdirSync(home);
+  writeFileSync(join(home, 'server.json'), '{ "url": "http://127.0.0.1:1" }');
+  spawnSync(process.execPath, [join(root, 'packages/cli/warm.cjs'), program], {
+    env: { SHEAF_HOME: home, CODALAB_SESSION: 'build', CODALAB_USERNAME: 'nobody', CODALAB_PASSWORD: '-' },
+    stdio: 'ignore',
+    timeout: 10_000,
+  });
+  rmSync(home, { recursive: true, force: true });
   writeFileSync(join(outdir, 'package.json'), '{ "type": "commonjs" }\n');
   return { outputs: { ...main.metafile.outputs, ...others.metafile.outputs } };
 }
