@@ -1,4 +1,5 @@
 import { request } from 'node:http';
+import { clientDefaults } from '@sheaf/domain';
 import { eventually, pythonImage, requireDockerEngine, requireRegistry } from '@sheaf/testkit';
 import type { BundleChange } from '@sheaf/wire';
 import { Installation } from '../tests/support/installation.ts';
@@ -226,21 +227,5 @@ function engineCall(socketPath: string, method: string, path: string, body?: unk
 }
 
 function runMetadata(image: string): Record<string, unknown> {
-  return {
-    name: 'latency',
-    description: '',
-    tags: [],
-    allow_failed_dependencies: false,
-    request_docker_image: image,
-    request_time: '',
-    request_memory: '2g',
-    request_disk: '',
-    request_cpus: 1,
-    request_gpus: 0,
-    request_queue: '',
-    request_priority: 0,
-    request_network: true,
-    exclude_patterns: [],
-    store: '',
-  };
+  return { ...clientDefaults('run'), name: 'latency', request_docker_image: image };
 }
