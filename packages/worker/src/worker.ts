@@ -86,6 +86,8 @@ export class Worker {
         this.#started += 1;
       },
       serve: (message) => reads.serve(message),
+      // A hint only: fetching is begun when the run comes, where nothing does it before.
+      prefetch: (message) => tools.log.debug({ run: message.uuid }, 'a run may come'),
       log,
     });
     const common = { acknowledgements: this.#acknowledgements, clock, random, log };

@@ -116,6 +116,22 @@ export const writeMessage = z.object({
   string: z.string(),
 });
 
+/**
+ * Protocol 2, a hint: the run waits, and this worker will probably get it, so its image and dependencies may be fetched now.
+ * Nothing is promised by it, and nothing is answered.
+ */
+export const prefetchMessage = z.object({
+  ...delivery,
+  type: z.literal('prefetch'),
+  /** The waiting run. */
+  uuid: z.string(),
+  docker_image: z.string(),
+  image_requested: z.boolean(),
+  dependencies: z.array(
+    z.object({ parent_uuid: z.string(), parent_path: z.string(), entry: entry.nullable() }),
+  ),
+});
+
 /** Everything a check-in can be answered with. */
 export const workerMessage = z.discriminatedUnion('type', [
   runMessage,
@@ -124,6 +140,7 @@ export const workerMessage = z.discriminatedUnion('type', [
   readMessage,
   netcatMessage,
   writeMessage,
+  prefetchMessage,
 ]);
 
 export type RunDependency = z.infer<typeof runDependency>;
@@ -134,4 +151,5 @@ export type ReadArguments = z.infer<typeof readArguments>;
 export type ReadMessage = z.infer<typeof readMessage>;
 export type NetcatMessage = z.infer<typeof netcatMessage>;
 export type WriteMessage = z.infer<typeof writeMessage>;
+export type PrefetchMessage = z.infer<typeof prefetchMessage>;
 export type WorkerMessage = z.infer<typeof workerMessage>;

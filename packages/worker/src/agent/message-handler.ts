@@ -1,6 +1,6 @@
 /** Deals with what the server wants; each message by itself, so that one that fails harms no other (execution.md §5). */
 import { assertNever, killMarker } from '@sheaf/domain';
-import { workerMessage, type RunMessage, type WorkerMessage } from '@sheaf/wire';
+import { workerMessage, type PrefetchMessage, type RunMessage, type WorkerMessage } from '@sheaf/wire';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { HeldRuns } from '../run/held-runs.ts';
@@ -17,6 +17,8 @@ export interface MessageHandlerOptions {
   readonly started: () => void;
   /** Serves reads, writes and network requests; never fails. */
   readonly serve: (message: Extract<WorkerMessage, { type: 'read' | 'netcat' | 'write' }>) => void;
+  /** Fetches what a waiting run will need, as far as there is time and room. */
+  readonly prefetch: (message: PrefetchMessage) => void;
   readonly log: Log;
 }
 
@@ -58,7 +60,7 @@ export class MessageHandler {
   }
 
   #act(message: Exclude<WorkerMessage, RunMessage>): void {
-    const { runs, serve } = this.#options;
+    const { runs, serve, prefetch } = this.#options;
     switch (message.type) {
       case 'kill':
         runs.kill(message.uuid, message.kill_message ?? killMarker);
@@ -70,6 +72,9 @@ export class MessageHandler {
       case 'netcat':
       case 'write':
         serve(message);
+        return;
+      case 'prefetch':
+        prefetch(message);
         return;
       default:
         assertNever(message);
