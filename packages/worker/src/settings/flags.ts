@@ -156,6 +156,11 @@ export const flags = [
     help: 'Contents directory of a server on this machine: dependencies are linked from it instead of downloaded.',
   },
   {
+    name: 'shared-file-system',
+    section: 'How runs are executed',
+    help: 'The contents of the server are at the same paths on this machine: nothing is downloaded or uploaded.',
+  },
+  {
     name: 'exit-when-idle',
     section: 'When the worker ends',
     help: 'End when there was no run for --idle-seconds.',

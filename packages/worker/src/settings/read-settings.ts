@@ -43,6 +43,7 @@ export function readSettings(line: CommandLine, around: Surroundings): Settings 
     preemptible: line.has('preemptible'),
     downloadAttempts: Math.max(1, whole('download-dependencies-max-retries') ?? 3),
     verifyDependencies: line.has('verify-dependencies'),
+    sharedFileSystem: line.has('shared-file-system'),
     deleteWorkDirectoryOnExit: line.has('delete-work-dir-on-exit'),
     localStore: optional(text('local-store'), (given) => resolve(around.currentDirectory, given)),
     verbose: line.has('verbose'),

@@ -37,6 +37,7 @@ describe('settings', () => {
       preemptible: false,
       downloadAttempts: 3,
       verifyDependencies: false,
+      sharedFileSystem: false,
       deleteWorkDirectoryOnExit: false,
       localStore: null,
       verbose: false,
@@ -90,7 +91,7 @@ describe('settings', () => {
     [['--tag'], /--tag needs a value/],
     [['--tag', '--verbose'], /--tag needs a value/],
     [['--verbose=yes'], /takes no value/],
-    [['--shared-file-system'], /There is no flag --shared-file-system; --help/],
+    [['--frobnicate'], /There is no flag --frobnicate; --help/],
     [['run'], /"run" is not a flag/],
   ])('refuse %j in one sentence', (words, sentence) => {
     expect(() => settings(...words)).toThrow(sentence);

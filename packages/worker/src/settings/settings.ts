@@ -37,6 +37,8 @@ export interface Settings {
   /** Attempts for each dependency. */
   readonly downloadAttempts: number;
   readonly verifyDependencies: boolean;
+  /** The server's contents are at the same paths here (execution.md §24). */
+  readonly sharedFileSystem: boolean;
   readonly deleteWorkDirectoryOnExit: boolean;
   /** Directory of the server's contents on this very machine, to link from instead of downloading; null for none. */
   readonly localStore: string | null;

@@ -64,6 +64,7 @@ export class WorkerBench {
       preemptible: false,
       downloadAttempts: 3,
       verifyDependencies: false,
+      sharedFileSystem: false,
       deleteWorkDirectoryOnExit: false,
       localStore: null,
       verbose: false,
