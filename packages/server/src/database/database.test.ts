@@ -28,7 +28,9 @@ describe.each(databases)('%s', (name) => {
     const { rows } = await sql<{ name: string }>`select name from migration order by name`.execute(
       server.services.database.queries,
     );
-    expect(rows.map((row) => row.name)).toEqual(['0001-initial', '0002-stores-and-names']);
+    const names = rows.map((row) => row.name);
+    expect(names.slice(0, 2)).toEqual(['0001-initial', '0002-stores-and-names']);
+    expect(new Set(names).size).toBe(names.length);
   });
 
   it('rolls back a unit of work that fails, and announces nothing of it', async () => {

@@ -245,6 +245,21 @@ export interface BundleLocationTable {
   is_dir: number | null;
 }
 
+/** A run in a directory that its worker shares with this server: what it was given, and what is laid out for it. */
+export interface SharedRunTable {
+  run_uuid: string;
+  /** The attempt whose directory it is. */
+  epoch: number;
+  /** JSON of the `run` message, without the paths. */
+  message: string;
+  /** 1: the attempt goes on in the directory of the one before. */
+  resumes: number;
+  /** Null until everything is laid out and the message is queued. */
+  prepared_at: number | null;
+  /** JSON array: names of laid-out contents that the run uses. */
+  contents: string;
+}
+
 export interface SettingTable {
   key: string;
   value: string;
@@ -270,5 +285,6 @@ export interface Tables {
   transfer_lease: TransferLeaseTable;
   bundle_store: BundleStoreTable;
   bundle_location: BundleLocationTable;
+  shared_run: SharedRunTable;
   setting: SettingTable;
 }

@@ -6,6 +6,7 @@ it('has a default for everything', () => {
 
   expect(settings).toMatchObject({
     home: '/data',
+    sharedDirectory: '/data/shared',
     host: '127.0.0.1',
     port: 2900,
     database: { engine: 'sqlite', file: '/data/database/sheaf.sqlite' },

@@ -7,6 +7,8 @@ import { z } from 'zod';
 export interface Settings {
   /** All data: database, contents, the administrator's password. */
   home: string;
+  /** What workers with `--shared-file-system` find under the same path: contents laid out for them, and their runs. */
+  sharedDirectory: string;
   host: string;
   port: number;
   database: { engine: 'sqlite'; file: string } | { engine: 'postgresql'; url: string };
@@ -48,6 +50,7 @@ function quantity(read: (value: string) => Outcome<number>) {
 
 const environment = z.object({
   SHEAF_HOME: text,
+  SHEAF_SHARED_DIRECTORY: text,
   SHEAF_HOST: text,
   SHEAF_PORT: z.preprocess(blankIsUnset, z.coerce.number().int().min(0).max(65_535).optional()),
   SHEAF_DATABASE_URL: text,
@@ -94,6 +97,7 @@ export function readSettings(variables: Record<string, string | undefined>): Set
   const home = resolve(given.SHEAF_HOME ?? join(homedir(), '.sheaf'));
   return {
     home,
+    sharedDirectory: resolve(given.SHEAF_SHARED_DIRECTORY ?? join(home, 'shared')),
     host: given.SHEAF_HOST ?? '127.0.0.1',
     port: given.SHEAF_PORT ?? 2900,
     database: databaseFrom(given.SHEAF_DATABASE_URL, home),
