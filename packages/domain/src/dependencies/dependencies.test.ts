@@ -40,6 +40,10 @@ describe('validation', () => {
     [['.', './'], 'Duplicate key'],
     [['a', 'a/b'], 'Key a is an ancestor of key a/b'],
     [['/x/y', '/x'], 'Key /x is an ancestor of key /x/y'],
+    [['x/y/z', 'b', 'x'], 'Key x is an ancestor of key x/y/z'],
+    [['a\0b'], 'child_path must match'],
+    [['a/..'], "must not contain '..'"],
+    [['/../etc'], "must not contain '..'"],
   ])('refuses %j for a run', (children, problem) => {
     expect(validateDependencies('run', keys(...children))).toContain(problem);
   });
@@ -69,6 +73,18 @@ describe('validation', () => {
     expect(validateDependencies('run', [{ ...dependency, parent_path: 'x\0' }])).toContain('NUL');
     expect(validateDependencies('run', [{ ...dependency, parent_path: 'x/' }])).toBeUndefined();
     expect(validateDependencies('dataset', [dependency])).toContain('no dependencies');
+  });
+
+  it('looks through very many keys at once, and still finds the one that is wrong', () => {
+    const many = Array.from({ length: 50_000 }, (_unused, at) => `part-${at % 400}/file-${at}`);
+    expect(validateDependencies('run', keys(...many))).toBeUndefined();
+    expect(validateDependencies('run', keys(...many, 'part-7'))).toContain('Key part-7 is an ancestor of');
+    expect(validateDependencies('run', keys(...many, 'part-7/file-7/x'))).toBe(
+      'Key part-7/file-7 is an ancestor of key part-7/file-7/x',
+    );
+    expect(validateDependencies('run', keys(...many, './part-7//file-7'))).toBe(
+      'Duplicate key: ./part-7//file-7',
+    );
   });
 
   it('never lets two accepted keys share a place', () => {

@@ -1,7 +1,7 @@
 import { isUuid } from '../ids.ts';
 import type { BundleType } from '../bundle/states.ts';
 import { isUploadedType } from '../bundle/metadata-key.ts';
-import { pathComponents, startsWithComponents } from './key-path.ts';
+import { pathComponents } from './key-path.ts';
 
 /** A dependency as a client asks for it; names as they cross the wire. */
 export interface DependencyInput {
@@ -49,24 +49,59 @@ function dependencyProblem(type: BundleType, dependency: DependencyInput): strin
 
 /**
  * Two keys that cannot stand beside each other, in words, or undefined. The key `.` of a run spreads its entries over the
- * run's directory and is no ancestor of other keys; an empty key (or `.` of a make) is the whole bundle.
+ * run's directory and is no ancestor of other keys; an empty key (or `.` of a make) is the whole bundle. Costs what the keys
+ * are long, however many there are.
  */
 export function clashProblem(type: BundleType, keys: readonly string[]): string | undefined {
-  const places = keys.map((key) => ({ key, absolute: key.startsWith('/'), components: pathComponents(key) }));
-  for (const [at, one] of places.entries()) {
-    for (const other of places.slice(at + 1)) {
-      if (one.absolute !== other.absolute) continue;
-      const [shorter, longer] =
-        one.components.length <= other.components.length ? [one, other] : [other, one];
-      if (!startsWithComponents(longer.components, shorter.components)) continue;
-      if (shorter.components.length === longer.components.length) {
-        return shorter.key === ''
-          ? 'Must specify keys when packaging multiple targets!'
-          : `Duplicate key: ${longer.key}`;
-      }
-      if (shorter.components.length > 0) return `Key ${shorter.key} is an ancestor of key ${longer.key}`;
-      if (type === 'make') return 'Must specify keys when packaging multiple targets!';
-    }
+  const relative = newPlace();
+  const absolute = newPlace();
+  for (const key of keys) {
+    const problem = claimPlace(key.startsWith('/') ? absolute : relative, key);
+    if (problem !== undefined) return problem;
   }
+  const whole = relative.key;
+  if (whole === undefined || keys.length === 1) return undefined;
+  return type === 'make' || whole === '' ? onlyWithKeys : undefined;
+}
+
+const onlyWithKeys = 'Must specify keys when packaging multiple targets!';
+
+/** A directory that keys lead through, and the key that leads to it. */
+interface Place {
+  key: string | undefined;
+  readonly below: Map<string, Place>;
+}
+
+function newPlace(): Place {
+  return { key: undefined, below: new Map() };
+}
+
+function claimPlace(root: Place, key: string): string | undefined {
+  const components = pathComponents(key);
+  let place = root;
+  for (const component of components) {
+    if (place !== root && place.key !== undefined) return ancestorProblem(place.key, key);
+    const next = place.below.get(component) ?? newPlace();
+    place.below.set(component, next);
+    place = next;
+  }
+  if (place.key !== undefined) return key === '' ? onlyWithKeys : `Duplicate key: ${key}`;
+  if (place !== root && place.below.size > 0) return ancestorProblem(key, anyKeyBelow(place));
+  place.key = key;
   return undefined;
+}
+
+function ancestorProblem(shorter: string, longer: string): string {
+  return `Key ${shorter} is an ancestor of key ${longer}`;
+}
+
+/** Every place without a key of its own leads to one. */
+function anyKeyBelow(place: Place): string {
+  let here = place;
+  while (here.key === undefined) {
+    const [next] = here.below.values();
+    if (next === undefined) return '';
+    here = next;
+  }
+  return here.key;
 }
