@@ -119,7 +119,6 @@ export {
 } from './access/quota.ts';
 
 export { limitProblems } from './schedule/limits.ts';
-export { orderRuns } from './schedule/order.ts';
 export {
   defaultRequestSettings,
   resolveRequest,
@@ -129,7 +128,9 @@ export {
 } from './schedule/request.ts';
 export {
   dependencyCacheKey,
+  hintsPerWorker,
   type Assignment,
+  type Hint,
   type Plan,
   type PlanDependency,
   type PlanInput,
@@ -138,6 +139,17 @@ export {
 } from './schedule/plan-types.ts';
 export { plan } from './schedule/plan.ts';
 export { noWorkerText } from './schedule/reason.ts';
+
+export {
+  actionKey,
+  canonicalAction,
+  imageDigest,
+  inputContents,
+  pendingContents,
+  type Action,
+  type ActionEnvironment,
+  type ActionInput,
+} from './action/action.ts';
 
 export { joinPaths, pathComponents, startsWithComponents } from './dependencies/key-path.ts';
 export { matchDependency, type DependencyMatch } from './dependencies/match.ts';
@@ -179,6 +191,14 @@ export {
   type ReportedState,
   type ReportSituation,
 } from './run/report-decision.ts';
+export {
+  appendSamples,
+  bounded,
+  coarser,
+  finestResolution,
+  type UsageSample,
+  type UsageSeries,
+} from './run/series.ts';
 export { judgeStart, type StartDecision } from './run/start-decision.ts';
 export {
   binarySummary,

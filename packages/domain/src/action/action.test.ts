@@ -14,7 +14,11 @@ import {
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 const keyOf = (action: Action): string => actionKey(action, sha256);
 
-const hex = fc.string({ unit: fc.constantFrom(...'0123456789abcdef'), minLength: 64, maxLength: 64 });
+const hex = fc.string({
+  unit: fc.constantFrom(...Array.from('0123456789abcdef')),
+  minLength: 64,
+  maxLength: 64,
+});
 const contents = fc.oneof(
   fc.record({ kind: fc.constant('file' as const), digest: hex, executable: fc.boolean() }),
   fc.record({ kind: fc.constant('tree' as const), digest: hex }),
@@ -131,7 +135,7 @@ function partText(of: Action, part: keyof Action): string {
       .toSorted()
       .join('\n');
   if (part === 'excludePatterns') return JSON.stringify([...new Set(of.excludePatterns)].toSorted());
-  if (part === 'environment') return JSON.stringify(Object.entries(of.environment).toSorted());
+  if (part === 'environment') return JSON.stringify(Object.values(of.environment));
   return JSON.stringify(of[part]);
 }
 

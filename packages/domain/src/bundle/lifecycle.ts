@@ -60,6 +60,8 @@ const staging = [
   move('created', 'staged', 'parents ready'),
   move('created', 'failed', 'parents unusable'),
   move('created', 'killed', 'killed'),
+  // A parent was deleted by force meanwhile.
+  move('staged', 'failed', 'parents unusable'),
   move('staged', 'failed', 'stuck'),
   move('staged', 'killed', 'killed'),
 ];

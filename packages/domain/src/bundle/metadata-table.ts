@@ -117,6 +117,10 @@ const run = [
   generatedKey('docker_image', 'str', 'Digest of the image the command ran in.', { identifying: true }),
   // New in Sheaf: a sandbox has no image, and a result must say so.
   generatedKey('runtime', 'str', 'How the command was executed: docker, or sandbox.'),
+  // New in Sheaf: runs with the same key have the same result (docs/decisions/0721-action-key.md).
+  generatedKey('action_key', 'str', 'Digest of everything that determines the result of the run.', {
+    hidden: true,
+  }),
   generatedKey('exitcode', 'int', 'Exit code of the command.'),
   generatedKey('job_handle', 'str', 'Legacy name of the run on its worker.', { identifying: true }),
   generatedKey('remote', 'str', 'Worker that has the run.', { identifying: true }),

@@ -49,7 +49,7 @@ describe('the table', () => {
       'request_docker_image request_time request_memory request_disk request_cpus request_gpus request_queue ' +
       'request_priority request_network cpu_usage memory_usage exclude_patterns store actions time time_user ' +
       'time_system memory memory_max started last_updated run_status staged_status time_preparing time_running ' +
-      'time_cleaning_up time_uploading_results docker_image runtime exitcode job_handle remote remote_history ' +
+      'time_cleaning_up time_uploading_results docker_image runtime action_key exitcode job_handle remote remote_history ' +
       'on_preemptible_worker';
     expect(metadataKeys('run').map(({ key }) => key)).toEqual(run.split(' '));
   });

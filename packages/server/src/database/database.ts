@@ -14,6 +14,8 @@ export interface SqlDialect {
   readonly integer: string;
   readonly real: string;
   readonly json: string;
+  /** What follows `on <table>` in an index on a text of any length that is only looked up whole. */
+  equalityIndex(column: string): string;
   /** Merges a JSON object into a JSON column; null removes the key. */
   mergeJson(column: string, patch: Record<string, unknown>): RawBuilder<string>;
   /** A JSON parameter for an insert or update. */

@@ -43,6 +43,8 @@ const postgresqlDialect: SqlDialect = {
   integer: 'bigint',
   real: 'double precision',
   json: 'jsonb',
+  // A B-tree refuses texts of more than 2704 bytes.
+  equalityIndex: (column) => `using hash (${column})`,
   mergeJson: (column, patch) =>
     sql<string>`jsonb_strip_nulls(${sql.ref(column)} || cast(${JSON.stringify(patch)} as jsonb))`,
   json_: (value) => sql<string>`cast(${JSON.stringify(value)} as jsonb)`,

@@ -71,7 +71,7 @@ describe.each(databases)('plans on %s', (database) => {
 
   it('notices a question without an index', async () => {
     const [statement] = await recorded(server.services.database.queries, (queries) =>
-      queries.selectFrom('bundle').select('uuid').where('command', '=', 'x').execute(),
+      queries.selectFrom('bundle').select('uuid').where('is_anonymous', '=', 1).execute(),
     );
 
     expect(await wholeTableReads(statement!)).not.toEqual([]);

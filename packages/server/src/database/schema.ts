@@ -177,6 +177,24 @@ export interface AssignmentTable {
   omissions: number;
 }
 
+/** What a run was given to execute, and, when it has ended, what that was by digest. */
+export interface RunActionTable {
+  run_uuid: string;
+  /** The attempt it says something about. */
+  epoch: number;
+  worker_user_id: string;
+  worker_id: string;
+  /** JSON of the domain's `Action` with what was asked for as its environment. */
+  action: string;
+  /** The image that was asked for, with tag or digest; the server's default where the run named none. */
+  image_reference: string;
+  /** What the worker found under that name, once it has used it. */
+  image_digest: string | null;
+  /** Only of runs that ended `ready`. */
+  action_key: string | null;
+  settled_at: number | null;
+}
+
 /** What the server wants a worker to do; kept until acknowledged. */
 export interface MessageTable {
   id: Generated<number>;
@@ -260,6 +278,24 @@ export interface SharedRunTable {
   contents: string;
 }
 
+/**
+ * What a run used over time. An attempt's series is cut into segments: 1, 2, … are closed, 0 is the end that grows, and knows about
+ * the whole.
+ */
+export interface RunSeriesTable {
+  bundle_uuid: string;
+  epoch: number;
+  segment: number;
+  /** Milliseconds of one point. */
+  resolution: number;
+  /** When the first sample of the attempt was taken. */
+  first_at: number;
+  /** In segment 0: how many are closed. */
+  closed: number;
+  /** JSON array of [at − first_at, cores, memory, disk, user, system]. */
+  points: string;
+}
+
 export interface SettingTable {
   key: string;
   value: string;
@@ -278,6 +314,7 @@ export interface Tables {
   worksheet_permission: WorksheetPermissionTable;
   worker: WorkerTable;
   assignment: AssignmentTable;
+  run_action: RunActionTable;
   message: MessageTable;
   socket: SocketTable;
   bundle_event: BundleEventTable;
@@ -287,4 +324,5 @@ export interface Tables {
   bundle_location: BundleLocationTable;
   shared_run: SharedRunTable;
   setting: SettingTable;
+  run_series: RunSeriesTable;
 }

@@ -57,6 +57,7 @@ const sqliteDialect: SqlDialect = {
   integer: 'integer',
   real: 'real',
   json: 'text',
+  equalityIndex: (column) => `(${column})`,
   mergeJson: (column, patch) => sql<string>`json_patch(${sql.ref(column)}, ${JSON.stringify(patch)})`,
   json_: (value) => sql<string>`${JSON.stringify(value)}`,
   jsonText: (column, key) => sql<string | null>`case json_type(${sql.ref(column)}, ${path(key)})
