@@ -5,3 +5,6 @@ export * from './transfer.ts';
 export * from './worker/messages.ts';
 export * from './worker/reports.ts';
 export * from './resources.ts';
+export * from './statistics.ts';
+export * from './session/frames.ts';
+export * from './session/start.ts';

@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import type { Database } from './database.ts';
 import { initial } from './migrations/0001-initial.ts';
 import { storesAndNames } from './migrations/0002-stores-and-names.ts';
+import { runSeries } from './migrations/0003-run-series.ts';
 import { actionKeys } from './migrations/0004-action-keys.ts';
 import { sharedFilesystem } from './migrations/0005-shared-filesystem.ts';
 
@@ -11,7 +12,7 @@ export interface Migration {
   readonly statements: (dialect: Database['dialect']) => readonly string[];
 }
 
-const migrations: readonly Migration[] = [initial, storesAndNames, actionKeys, sharedFilesystem];
+const migrations: readonly Migration[] = [initial, storesAndNames, runSeries, actionKeys, sharedFilesystem];
 
 /** Any number, as long as it is always the same: several servers starting at once take turns. */
 const migrationLock = 0x5eaf;

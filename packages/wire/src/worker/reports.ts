@@ -23,6 +23,20 @@ export const stageTiming = z.object({
 
 export const reportedStates = ['preparing', 'running', 'finalizing', 'ready', 'staged'] as const;
 
+/** Protocol 2: one look at a running command; null where something is not known. */
+export const runSample = z.object({
+  /** Milliseconds since the epoch, worker clock. */
+  at: z.number(),
+  /** Cores in use since the sample before. */
+  cpu: z.number().nullable(),
+  /** Bytes. */
+  memory: z.number().nullable(),
+  disk: z.number().nullable(),
+  /** Seconds of processor time so far. */
+  user: z.number().nullable(),
+  system: z.number().nullable(),
+});
+
 export const runReport = z.object({
   uuid: z.string(),
   state: z.enum(reportedStates),
@@ -46,6 +60,10 @@ export const runReport = z.object({
   disk_utilization: z.number().nullish(),
   /** Protocol 2: bytes, the highest seen. */
   memory_max: z.number().nullish(),
+  /** Protocol 2: bytes in use. */
+  memory: z.number().nullish(),
+  /** Protocol 2: what was seen since the reports before, oldest first. Sent until an answer has come; what does not fit counts as none. */
+  samples: z.array(runSample).nullish().catch(null),
   /** Protocol 2: the attempt this report is about. */
   epoch: z.int().nullish(),
   /** Protocol 2: how the command was executed, e.g. `docker` or `sandbox`. */
@@ -105,6 +123,7 @@ export const startBundleRequest = z.object({
 export const readFailure = z.object({ error_code: z.int(), error_message: z.string() });
 
 export type StageTiming = z.infer<typeof stageTiming>;
+export type RunSample = z.infer<typeof runSample>;
 export type RunReport = z.output<typeof runReport>;
 export type RunReportInput = z.input<typeof runReport>;
 export type CheckinRequest = z.output<typeof checkinRequest>;
