@@ -58,6 +58,7 @@ export {
   sendToStore,
 } from './transfer/store-peer.ts';
 
+export { removeDamaged } from './garbage/remove-damaged.ts';
 export { markAndSweep, type SweepOptions, type SweepResult } from './garbage/mark-and-sweep.ts';
 
 export {

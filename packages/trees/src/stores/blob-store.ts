@@ -39,6 +39,11 @@ export interface BlobStore {
   localPath(digest: Digest): string;
   /** A second file with the same bytes that may be executed (0555), made on demand; only with `localPaths`. */
   executablePath(digest: Digest): Promise<string>;
+  /**
+   * Makes directories, symbolic links and hard links to blobs, in their order and as fast as the medium allows; those that fail
+   * do not stop the others, and are answered. Only with `localPaths`.
+   */
+  place(placements: readonly Placement[]): Promise<FailedPlacement[]>;
   /** Returns once everything committed before is on stable storage. Call it before saying that contents are there. */
   durable(): Promise<void>;
   /**
@@ -57,6 +62,24 @@ export interface BlobStore {
   check(): AsyncIterable<{ digest: Digest; problem: string }>;
   /** Waits for what is being written, and lets go of threads and files. */
   close(): Promise<void>;
+}
+
+/** Something to be made at a path outside of the store. An executable file is linked only where `executablePath` made it before. */
+export type Placement =
+  | { readonly kind: 'directory'; readonly path: string }
+  | { readonly kind: 'link'; readonly path: string; readonly target: string }
+  | {
+      readonly kind: 'file';
+      readonly path: string;
+      readonly digest: Digest;
+      readonly executable: boolean;
+    };
+
+export interface FailedPlacement {
+  readonly index: number;
+  /** The system's, such as `EEXIST`. */
+  readonly code: string | undefined;
+  readonly message: string;
 }
 
 export interface BlobWriter {

@@ -14,7 +14,7 @@ import {
 } from '../errors.ts';
 import { digestOf } from '../tree/digest.ts';
 import type { Digest } from '../tree/entry.ts';
-import type { BlobStore, BlobWriter, PartialBlob, SpooledFile } from './blob-store.ts';
+import type { BlobStore, BlobWriter, FailedPlacement, PartialBlob, SpooledFile } from './blob-store.ts';
 
 export interface MemoryStoreOptions {
   /** Milliseconds since the epoch. */
@@ -112,6 +112,10 @@ export class MemoryStore implements BlobStore {
   }
 
   async executablePath(_digest: Digest): Promise<string> {
+    throw new ContentsError('blobs in memory have no path');
+  }
+
+  async place(): Promise<FailedPlacement[]> {
     throw new ContentsError('blobs in memory have no path');
   }
 

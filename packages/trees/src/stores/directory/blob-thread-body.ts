@@ -8,6 +8,7 @@
 import type * as Crypto from 'node:crypto';
 import type * as FileSystem from 'node:fs';
 import type { MessagePort } from 'node:worker_threads';
+import type { FailedPlacement } from '../blob-store.ts';
 
 export interface ThreadSettings {
   readonly blobs: string;
@@ -32,7 +33,9 @@ export type ThreadJob =
       readonly length: number;
     }
   | { readonly kind: 'digest'; readonly stream: number }
-  | { readonly kind: 'forget'; readonly stream: number };
+  | { readonly kind: 'forget'; readonly stream: number }
+  /** Makes directories and links in their order. Answers those that failed, with the codes of the system. */
+  | { readonly kind: 'place'; readonly placements: readonly ThreadPlacement[] };
 
 export type ThreadAnswer<Kind extends ThreadJob['kind']> = {
   put: { digests: string[]; fresh: number[] };
@@ -43,7 +46,13 @@ export type ThreadAnswer<Kind extends ThreadJob['kind']> = {
   hash: undefined;
   digest: string;
   forget: undefined;
+  place: FailedPlacement[];
 }[Kind];
+
+/** `hard` and `symbolic` links lead to `target`. */
+export type ThreadPlacement =
+  | { readonly kind: 'directory'; readonly path: string }
+  | { readonly kind: 'hard' | 'symbolic'; readonly path: string; readonly target: string };
 
 export interface ThreadRequest {
   readonly id: number;
@@ -117,7 +126,7 @@ export function blobThreadBody(
       try {
         return fs.openSync(work.pathOf(digest), 'r');
       } catch (error) {
-        if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+        if (work.codeOf(error) === 'ENOENT') return undefined;
         throw error;
       }
     },
@@ -197,6 +206,26 @@ export function blobThreadBody(
       return digest;
     },
 
+    place(placements: readonly ThreadPlacement[]): FailedPlacement[] {
+      const failed: FailedPlacement[] = [];
+      for (const [index, placement] of placements.entries()) {
+        try {
+          if (placement.kind === 'directory') fs.mkdirSync(placement.path);
+          else if (placement.kind === 'hard') fs.linkSync(placement.target, placement.path);
+          else fs.symlinkSync(placement.target, placement.path);
+        } catch (error) {
+          failed.push({ index, code: work.codeOf(error), message: String(error) });
+        }
+      }
+      return failed;
+    },
+
+    codeOf(error: unknown): string | undefined {
+      return error instanceof Error && 'code' in error && typeof error.code === 'string'
+        ? error.code
+        : undefined;
+    },
+
     run(job: ThreadJob): ThreadAnswer<ThreadJob['kind']> {
       switch (job.kind) {
         case 'put':
@@ -217,6 +246,8 @@ export function blobThreadBody(
         case 'forget':
           hashes.delete(job.stream);
           return undefined;
+        case 'place':
+          return work.place(job.placements);
         default: {
           const unknown: never = job;
           throw new Error(`unknown job ${JSON.stringify(unknown)}`);
@@ -231,11 +262,9 @@ export function blobThreadBody(
       const moved = value !== undefined && typeof value === 'object' && 'bytes' in value ? [value.bytes] : [];
       port.postMessage({ id, value }, moved);
     } catch (error) {
-      const code =
-        error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
       port.postMessage({
         id,
-        error: { message: error instanceof Error ? error.message : String(error), code },
+        error: { message: error instanceof Error ? error.message : String(error), code: work.codeOf(error) },
       });
     }
   });

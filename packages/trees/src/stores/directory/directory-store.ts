@@ -7,8 +7,16 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { BlobMissingError } from '../../errors.ts';
 import type { Digest } from '../../tree/entry.ts';
-import type { BlobStore, BlobWriter, PartialBlob, SpooledFile } from '../blob-store.ts';
+import type {
+  BlobStore,
+  BlobWriter,
+  FailedPlacement,
+  PartialBlob,
+  Placement,
+  SpooledFile,
+} from '../blob-store.ts';
 import { BlobThread } from './blob-thread.ts';
+import type { ThreadPlacement } from './blob-thread-body.ts';
 import { DirectoryWriter } from './directory-writer.ts';
 import { Durability } from './durability.ts';
 import { checkBlob } from './check-blob.ts';
@@ -163,6 +171,11 @@ export class DirectoryStore implements BlobStore {
     }
   }
 
+  async place(placements: readonly Placement[]): Promise<FailedPlacement[]> {
+    const job = placements.map((placement) => this.#forThread(placement));
+    return await this.#thread.run<'place'>({ kind: 'place', placements: job });
+  }
+
   async durable(): Promise<void> {
     await this.#durability.flush();
   }
@@ -238,6 +251,18 @@ export class DirectoryStore implements BlobStore {
 
   async close(): Promise<void> {
     await this.#thread.close();
+  }
+
+  #forThread(placement: Placement): ThreadPlacement {
+    const { kind, path } = placement;
+    if (kind === 'directory') return { kind, path };
+    if (kind === 'link') return { kind: 'symbolic', path, target: placement.target };
+    const { digest, executable } = placement;
+    return {
+      kind: 'hard',
+      path,
+      target: executable ? this.#layout.executable(digest) : this.#layout.blob(digest),
+    };
   }
 
   #temporary(): string {
