@@ -10,7 +10,9 @@ import { collectGarbage, limitYoungGeneration } from './memory.ts';
 import { parseCommandLine, type CommandLine } from './settings/command-line.ts';
 import { readCredentials } from './settings/credentials.ts';
 import { helpText } from './settings/help.ts';
+import { terminalPrompt } from './settings/prompt.ts';
 import { readSettings } from './settings/read-settings.ts';
+import type { Settings } from './settings/settings.ts';
 
 async function run(): Promise<void> {
   limitYoungGeneration();
@@ -27,8 +29,12 @@ async function run(): Promise<void> {
   });
   const level = process.env['SHEAF_LOG_LEVEL'] || (settings.verbose ? 'debug' : 'info');
   const log = pino({ level }, pino.destination({ fd: 2, sync: true }));
-  for (const flag of line.unknown) log.warn({ flag }, 'unknown flag skipped');
-  const credentials = await readCredentials(line, process.env);
+  for (const flag of line.unknown) {
+    process.stderr.write(
+      `The flag ${flag} is not known (any more) and is skipped; --help lists those there are.\n`,
+    );
+  }
+  const credentials = await readCredentials(line, process.env, terminalPrompt());
   const proxy = proxySettings(process.env);
   const transport = nodeTransport(proxy === undefined ? {} : { proxy });
   const address = settings.server;
@@ -51,10 +57,17 @@ async function run(): Promise<void> {
     idle: collectGarbage,
   });
   stopOnSignals(() => worker.stop());
-  process.send?.({ type: 'ready', runtime: worker.runtime });
+  if (process.send === undefined) sayStarted(settings, worker.runtime);
+  else process.send({ type: 'ready', runtime: worker.runtime });
   await worker.ended;
   transport.close();
   process.exit(0);
+}
+
+/** For people, and for start scripts, which wait for these very words. */
+function sayStarted({ id, server, tag }: Settings, runtime: string): void {
+  const queue = tag === null ? '' : `, tag ${tag}`;
+  process.stdout.write(`Worker started!\n${id} at ${server}${queue}. ${runtime}\n`);
 }
 
 function secretFiles(line: CommandLine): string[] {

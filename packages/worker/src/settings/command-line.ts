@@ -1,6 +1,8 @@
-/** Splits the words of a command line into flags and their values. */
-import { parseArgs } from 'node:util';
-import { flags, isFlagName, type Flag, type FlagName } from './flags.ts';
+/**
+ * Splits the words of a command line into flags and their values, as scripts for the original worker expect it: `--flag value` and
+ * `--flag=value`, a flag cut short where only one begins like that, and of a flag given twice the last one.
+ */
+import { flags, type Flag, type FlagName } from './flags.ts';
 import { StartProblem } from './settings.ts';
 
 export interface CommandLine {
@@ -10,45 +12,62 @@ export interface CommandLine {
   readonly unknown: readonly string[];
 }
 
-/** @throws StartProblem on unknown flags, missing values and words that are no flags. */
+type KnownFlag = (typeof flags)[number];
+
+/** @throws StartProblem on unknown and ambiguous flags, missing values and words that are no flags. */
 export function parseCommandLine(words: readonly string[]): CommandLine {
-  const options = Object.fromEntries(
-    flags.map(({ name, ...flag }: Flag) => [
-      name,
-      { type: flag.value === undefined ? ('boolean' as const) : ('string' as const) },
-    ]),
-  );
-  const { tokens } = parseArgs({
-    args: [...words],
-    options: { ...options, help: { type: 'boolean', short: 'h' } },
-    strict: false,
-    allowPositionals: true,
-    tokens: true,
-  });
   const given = new Map<FlagName, string>();
   const unknown: string[] = [];
   const stray: string[] = [];
-  for (const token of tokens) {
-    if (token.kind === 'positional') stray.push(token.value);
-    if (token.kind !== 'option') continue;
-    if (isFlagName(token.name)) given.set(token.name, valueOf(token.name, token.value));
-    else unknown.push(token.rawName);
+  const left = [...words];
+  for (let word = left.shift(); word !== undefined; word = left.shift()) {
+    if (!word.startsWith('-') || word === '-' || word === '--') {
+      stray.push(word);
+      continue;
+    }
+    const equals = word.indexOf('=');
+    const name = equals < 0 ? word : word.slice(0, equals);
+    const flag = flagOf(name);
+    if (flag === undefined) {
+      unknown.push(name);
+      continue;
+    }
+    const attached = equals < 0 ? undefined : word.slice(equals + 1);
+    given.set(flag.name, valueOf(flag, attached, left));
   }
   if (!given.has('skip-unknown-flags')) refuse(unknown, stray);
   return { value: (name) => given.get(name), has: (name) => given.has(name), unknown };
 }
 
-function valueOf(name: FlagName, value: string | undefined): string {
-  const { value: wanted }: Flag = flags.find((flag) => flag.name === name) ?? {
-    name,
-    section: 'Other',
-    help: '',
-  };
-  if (wanted !== undefined && (value === undefined || value.startsWith('--'))) {
-    throw new StartProblem(`--${name} needs a value: --${name} ${wanted}.`);
+/** @throws StartProblem where several flags begin like that */
+function flagOf(word: string): KnownFlag | undefined {
+  if (word === '-h') return flags.find(({ name }) => name === 'help');
+  if (!word.startsWith('--')) return undefined;
+  const text = word.slice(2);
+  const exact = flags.find(({ name }) => name === text);
+  if (exact !== undefined) return exact;
+  const matching = flags.filter(({ name }) => name.startsWith(text));
+  if (matching.length > 1) {
+    const names = matching.map(({ name }) => `--${name}`).join(', ');
+    throw new StartProblem(`${word} can mean ${names}: write it out.`);
   }
-  if (wanted === undefined && value !== undefined) throw new StartProblem(`--${name} takes no value.`);
-  return value ?? '';
+  return matching[0];
+}
+
+/** Takes the value from the flag itself, or else from the words that follow. */
+function valueOf(flag: Flag, attached: string | undefined, left: string[]): string {
+  if (flag.value === undefined) {
+    if (attached === undefined) return '';
+    throw new StartProblem(`--${flag.name} takes no value.`);
+  }
+  if (attached !== undefined) return attached;
+  const next = left[0];
+  // A number may be negative; whether that makes sense is for whoever reads it.
+  if (next === undefined || (next.startsWith('-') && next !== '-' && !/^-\d/.test(next))) {
+    throw new StartProblem(`--${flag.name} needs a value: --${flag.name} ${flag.value}.`);
+  }
+  left.shift();
+  return next;
 }
 
 function refuse(unknown: readonly string[], stray: readonly string[]): void {

@@ -1,4 +1,5 @@
-/** The flags of the worker program, in the order of its help. */
+/** The flags of the worker program, in the order of its help (execution.md §16.1, §28). */
+import { oldFlags } from './old-flags.ts';
 
 export interface Flag {
   readonly name: string;
@@ -8,6 +9,8 @@ export interface Flag {
   /** In English, for somebody who has never seen the program. */
   readonly help: string;
   readonly section: Section;
+  /** Of the interface before this one; the help says so. */
+  readonly old?: true;
 }
 
 export type Section =
@@ -15,9 +18,10 @@ export type Section =
   | 'What the worker offers'
   | 'How runs are executed'
   | 'When the worker ends'
-  | 'Other';
+  | 'Other'
+  | 'Kept for old start scripts';
 
-export const flags = [
+const currentFlags = [
   {
     name: 'server',
     value: 'URL',
@@ -29,7 +33,7 @@ export const flags = [
     name: 'password-file',
     value: 'FILE',
     section: 'Connection',
-    help: 'User name on the first line, password on the second; only you may have access to it (chmod 600). Without it CODALAB_USERNAME and CODALAB_PASSWORD are used.',
+    help: 'User name on the first line, password on the second; only you may have access to it (chmod 600). Without it CODALAB_USERNAME and CODALAB_PASSWORD are used, and else you are asked.',
   },
   {
     name: 'credentials',
@@ -71,27 +75,28 @@ export const flags = [
     name: 'slots',
     value: 'N',
     section: 'What the worker offers',
-    help: 'Execute at most this many runs at once. Default: as many as processors and memory allow.',
+    old: true,
+    help: 'Execute at most this many runs at once. Default: as many as processors, GPUs and memory allow.',
   },
   {
     name: 'cpuset',
     value: 'ALL|0,1,…',
     default: 'ALL',
     section: 'What the worker offers',
-    help: 'Numbers of the processors to use.',
+    help: 'Numbers of the processors to use, e.g. 0,2 or 0-3.',
   },
   {
     name: 'gpuset',
     value: 'ALL|NONE|0,1,…',
     default: 'ALL',
     section: 'What the worker offers',
-    help: 'Indices or uuids of the GPUs to use.',
+    help: 'Indices or uuids of the GPUs to use, as `nvidia-smi` lists them.',
   },
   {
     name: 'max-memory',
     value: 'SIZE',
     section: 'What the worker offers',
-    help: 'Memory for all runs together, e.g. 8g. Default: all there is.',
+    help: 'Memory for all runs together, e.g. 8g. Default, and at most: all there is.',
   },
   {
     name: 'preemptible',
@@ -116,7 +121,7 @@ export const flags = [
     name: 'max-image-cache-size',
     value: 'SIZE',
     section: 'How runs are executed',
-    help: 'Remove the images unused longest above this total. Default: keep all.',
+    help: 'Remove the images unused longest above this total, those in use never. Default: keep all.',
   },
   {
     name: 'max-image-size',
@@ -135,7 +140,7 @@ export const flags = [
     name: 'network-prefix',
     value: 'NAME',
     section: 'How runs are executed',
-    help: 'How the names of the container networks begin. Default: chosen by the runtime.',
+    help: 'How the names of the container networks begin. Workers with the same prefix share them. Default: sheaf.',
   },
   {
     name: 'download-dependencies-max-retries',
@@ -163,7 +168,7 @@ export const flags = [
   {
     name: 'exit-when-idle',
     section: 'When the worker ends',
-    help: 'End when there was no run for --idle-seconds.',
+    help: 'End when there was no run for more than --idle-seconds.',
   },
   {
     name: 'idle-seconds',
@@ -176,7 +181,7 @@ export const flags = [
     name: 'exit-after-num-runs',
     value: 'N',
     section: 'When the worker ends',
-    help: 'End after this many runs.',
+    help: 'End after this many runs have been taken and are done.',
   },
   {
     name: 'pass-down-termination',
@@ -188,26 +193,20 @@ export const flags = [
     section: 'When the worker ends',
     help: 'Remove the work directory at the end, unless runs are left in it.',
   },
-  { name: 'verbose', section: 'Other', help: 'Log more.' },
   {
-    name: 'checkin-frequency-seconds',
-    value: 'N',
+    name: 'verbose',
     section: 'Other',
-    help: 'Accepted for old scripts, without effect: the server calls when there is something to do.',
-  },
-  {
-    name: 'ws-server',
-    value: 'URL',
-    section: 'Other',
-    help: 'Accepted for old scripts, without effect.',
+    help: 'Log more. SHEAF_LOG_LEVEL sets the level exactly.',
   },
   {
     name: 'skip-unknown-flags',
     section: 'Other',
-    help: 'Warn about unknown flags instead of refusing them, as worker.sh does for old scripts.',
+    help: 'Warn about unknown flags instead of refusing them. worker.sh always does.',
   },
   { name: 'help', section: 'Other', help: 'Show this text.' },
 ] as const satisfies readonly Flag[];
+
+export const flags = [...currentFlags, ...oldFlags] as const satisfies readonly Flag[];
 
 export type FlagName = (typeof flags)[number]['name'];
 

@@ -7,14 +7,19 @@ const indent = ' '.repeat(6);
 const opening = `Usage: cl-worker --server URL [options]
 
 Executes the runs of a Sheaf or CodaLab server on this machine. The worker opens all connections itself, so it needs no
-open port. Start one, and \`cl workers\` lists it:
+open port. It asks for user name and password where it finds none; any user of the server may attach workers, and each
+executes the runs of its owner (an administrator's: everybody's). To begin with:
 
-  CODALAB_USERNAME=alice CODALAB_PASSWORD=secret cl-worker --server http://localhost:2900 --id mine
+  cl-worker --server http://localhost:2900 --tag mine
+  cl run --request-queue mine 'echo hello'
+
+\`cl workers\` lists the worker once it has said "Worker started!".
 `;
 
 const closing = `
-Sizes are numbers with k, m, g or t. Ctrl-C ends the worker; started again with the same --id and --work-dir, it goes on
-with the runs that it had.`;
+Sizes are numbers with k, m, g or t. A flag may be cut short where that is clear (--tag-ex), and written --flag=value.
+Flags marked (old) are those of earlier workers. Ctrl-C ends the worker; started again with the same --id and
+--work-dir, it goes on with the runs that it had. worker.sh is the same program, which skips flags it does not know.`;
 
 export function helpText(): string {
   const sections = [...new Set<Section>(flags.map(({ section }) => section))];
@@ -28,7 +33,7 @@ export function helpText(): string {
 function describe(flag: Flag): string {
   const head = `  --${flag.name}${flag.value === undefined ? '' : ` ${flag.value}`}`;
   const words = flag.default === undefined ? flag.help : `${flag.help} Default: ${flag.default}.`;
-  return [head, ...wrap(words)].join('\n');
+  return [flag.old === true ? `${head}  (old)` : head, ...wrap(words)].join('\n');
 }
 
 function wrap(text: string): string[] {
