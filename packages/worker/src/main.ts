@@ -15,10 +15,11 @@ import type { Log } from './log.ts';
 import { ResourcePool } from './resources/pool.ts';
 import { allRuntimes, type Runtimes } from './run/runtimes.ts';
 import { SavedRuns } from './run/saved-runs.ts';
+import { UnsentResults } from './run/unsent-results.ts';
 import type { RunTools } from './run/tools.ts';
 import { openRuntimes } from './runtimes/open-runtimes.ts';
 import { removeOrphans } from './runtimes/orphans.ts';
-import { startProblemOf } from './settings/start-problem.ts';
+import { notAServer, startProblemOf } from './settings/start-problem.ts';
 import type { RuntimeChoice, Settings } from './settings/settings.ts';
 import {
   clearRunDirectories,
@@ -89,7 +90,7 @@ async function startIn(
       detectOptions(directory, settings, dependencies),
       log,
     ),
-    signIn(dependencies, stubborn),
+    signIn(dependencies, settings.server, stubborn),
   ]);
   try {
     await removeOrphans(runtimes, records, log);
@@ -103,6 +104,7 @@ async function startIn(
       tools,
       saved,
       runDirectories: paths.runs,
+      instance: directory.identity,
       idle: dependencies.idle ?? (() => undefined),
       close: async ({ runs }) => {
         await closeStores();
@@ -130,11 +132,16 @@ async function startOrStop(worker: Worker, start: () => Promise<void>): Promise<
 
 async function signIn(
   { authentication }: Pick<WorkerDependencies, 'authentication'>,
+  server: string,
   stubborn: (error: unknown) => boolean,
 ): Promise<void> {
+  if (authentication === undefined) return;
   try {
-    await authentication?.token();
+    const token = await authentication.token();
+    if (typeof token !== 'string' || token === '') throw notAServer(server);
   } catch (error) {
+    // An answer that is no JSON: the page of some other program.
+    if (error instanceof SyntaxError) throw notAServer(server, error);
     if (!stubborn(error)) throw error;
   }
 }
@@ -198,6 +205,7 @@ async function openTools(
     cache,
     resources: new ResourcePool({ cpus: machine.cpus, gpus, slots: settings.slots }),
     results: (uuid: string, epoch: number) => transferPeer(client, uuid, { epoch, finalize: false }),
+    unsent: new UnsentResults({ directory: paths.unsent, clock, log }),
     clock,
     random,
     log,

@@ -7,14 +7,16 @@ import { describeWorker } from './agent/description.ts';
 import { reasonToLeave } from './agent/leaving.ts';
 import { MessageHandler } from './agent/message-handler.ts';
 import { Reporter } from './agent/reporter.ts';
+import { loadOf } from './agent/slots.ts';
 import { messageOf } from './errors.ts';
-import { freeDisk } from './fingerprint/disk.ts';
+import { diskSpace } from './fingerprint/disk.ts';
 import type { Machine } from './fingerprint/machine.ts';
 import { ReadService } from './reads/service.ts';
 import { HeldRuns } from './run/held-runs.ts';
 import type { RunRecord } from './run/record.ts';
 import type { SavedRuns } from './run/saved-runs.ts';
 import type { RunTools } from './run/tools.ts';
+import { DiskRoom } from './resources/disk-room.ts';
 import { unlimitedRuns, type Settings } from './settings/settings.ts';
 
 export interface WorkerParts {
@@ -25,6 +27,8 @@ export interface WorkerParts {
   readonly saved: SavedRuns;
   /** The directory of all run directories. */
   readonly runDirectories: string;
+  /** Random name of the work directory. */
+  readonly instance: string;
   /** Called a while after the last run has gone. */
   readonly idle: () => void;
   /** Lets go of everything else, once nothing happens any more. */
@@ -45,6 +49,7 @@ export class Worker {
   readonly #runs: HeldRuns;
   readonly #checkins: CheckinLoop;
   readonly #reporter: Reporter;
+  readonly #disk: DiskRoom;
   readonly #acknowledgements = new Acknowledgements();
   readonly #endedNow: () => void;
   readonly #first: { resolve: () => void; reject: (error: unknown) => void; promise: Promise<void> };
@@ -76,11 +81,20 @@ export class Worker {
       changed: (uuid) => this.#reporter.changed(uuid),
       countChanged: () => this.#noteCount(),
     });
+    this.#disk = new DiskRoom({
+      space: () => diskSpace(settings.workDirectory),
+      makeRoom: async () => {
+        await Promise.all([tools.cache.clearUnused(), tools.unsent.clear({ all: true })]);
+      },
+      changed: () => this.#checkins.wake(),
+      clock,
+      log,
+    });
     const reads = new ReadService({ runs: this.#runs, runtimes: tools.runtimes, protocol, signal, log });
     const handler = new MessageHandler({
       runs: this.#runs,
       acknowledgements: this.#acknowledgements,
-      acceptsRuns: () => !this.#terminating && this.#runsLeft > 0,
+      acceptsRuns: () => !this.#terminating && this.#runsLeft > 0 && !this.#disk.isFull,
       askLeave: (message) => this.#askLeave(message, machine.hostname),
       started: () => {
         this.#started += 1;
@@ -109,9 +123,11 @@ export class Worker {
           settings,
           machine,
           runtimes: tools.runtimes,
-          freeDisk: await freeDisk(settings.workDirectory),
+          freeDisk: await this.#disk.free(),
           dependencies: tools.cache.keys,
           runs: this.#runs.reports(),
+          load: loadOf(this.#runs.all.map(({ record }) => record)),
+          instance: parts.instance,
           runsLeft: this.#runsLeft,
           terminating: this.#terminating,
         }),
@@ -133,7 +149,8 @@ export class Worker {
     options: { stubborn: (error: unknown) => boolean },
   ): Promise<void> {
     for (const record of records) this.#runs.recover(record);
-    this.#looping = this.#checkins.run(this.#shutdown.signal);
+    const { signal } = this.#shutdown;
+    this.#looping = Promise.all([this.#checkins.run(signal), this.#disk.watch(signal)]).then(() => undefined);
     const { exitWhenIdle, exitAfterRuns } = this.#parts.settings;
     if (exitWhenIdle || exitAfterRuns < unlimitedRuns) {
       this.#leavingTimer = setInterval(() => this.#leaveIfDone(), 1000);

@@ -5,6 +5,7 @@ import { storesAndNames } from './migrations/0002-stores-and-names.ts';
 import { runSeries } from './migrations/0003-run-series.ts';
 import { actionKeys } from './migrations/0004-action-keys.ts';
 import { sharedFilesystem } from './migrations/0005-shared-filesystem.ts';
+import { workerInstance } from './migrations/0007-worker-instance.ts';
 
 /** A step forward; there is no way back. `name` is recorded and never changes. */
 export interface Migration {
@@ -12,7 +13,14 @@ export interface Migration {
   readonly statements: (dialect: Database['dialect']) => readonly string[];
 }
 
-const migrations: readonly Migration[] = [initial, storesAndNames, runSeries, actionKeys, sharedFilesystem];
+const migrations: readonly Migration[] = [
+  initial,
+  storesAndNames,
+  runSeries,
+  actionKeys,
+  sharedFilesystem,
+  workerInstance,
+];
 
 /** Any number, as long as it is always the same: several servers starting at once take turns. */
 const migrationLock = 0x5eaf;

@@ -156,6 +156,8 @@ export interface WorkerTable {
   protocol: number;
   slots: number | null;
   version: string | null;
+  /** Work directory the worker lives in; null for original workers. */
+  instance: string | null;
   /** JSON of `WorkerRuntime`, null for original workers. */
   runtime: string | null;
   /** JSON array of [parent_uuid, parent_path]. */

@@ -11,6 +11,7 @@ import { noticeOmissions } from '../runs/loss.ts';
 import { applyReports } from '../runs/reports.ts';
 import { commandRuns } from '../runs/report-metadata.ts';
 import { refusedStarts } from '../runs/refused-start.ts';
+import { storeSamples, type NewSamples } from '../runs/statistics/store.ts';
 import type { Services } from '../services.ts';
 import { arrangeAnswer } from './answer-order.ts';
 import type { HeldCheckins } from './held-checkins.ts';
@@ -24,6 +25,7 @@ import {
 } from './message-queue.ts';
 import type { RecentDeliveries } from './recent-deliveries.ts';
 import { findWorker, registerWorker, type WorkerRow } from './register.ts';
+import { refuseTwin } from './twins.ts';
 import type { WakeUps } from './wake-ups.ts';
 import { workerKeyText, type WorkerKey } from './worker-key.ts';
 
@@ -46,8 +48,6 @@ const originalIdleHold = 5_000;
 const originalBusyHold = 1_000;
 /** When the worker was told a moment ago and still says the same, asking it again at once would keep both busy. */
 const repetitionHold = 1_000;
-/** Another machine checked in under the same id within this time: it is alive. */
-const twinWindow = 20_000;
 
 const nothing: CheckinAnswer = { messages: [null], lost: async () => undefined };
 
@@ -58,7 +58,7 @@ interface Contact {
   readonly derived: readonly WorkerMessage[];
 }
 
-/** @throws SheafError `conflict` when another machine uses the id. `signal` fires when the worker hangs up. */
+/** @throws SheafError `conflict` when another worker uses the id. `signal` fires when the worker hangs up. */
 export async function checkIn(
   context: CheckinServices,
   worker: WorkerKey,
@@ -181,21 +181,6 @@ async function takeOver(
   });
 }
 
-/** A copied start script gives two machines one identity; the one that came later is told so (execution.md §31.3). */
-function refuseTwin(
-  known: WorkerRow | undefined,
-  request: CheckinRequest,
-  situation: { now: number; held: boolean },
-): void {
-  const host = request.hostname ?? null;
-  if (known === undefined || host === null || known.hostname === null || known.hostname === host) return;
-  if (!situation.held && situation.now - known.checkin_at > twinWindow) return;
-  throw new SheafError(
-    'conflict',
-    `Another worker with the id ${known.worker_id} is running on ${known.hostname}. Start this one with another --id.`,
-  );
-}
-
 /** One odd report never costs the others (execution.md §4.2). */
 async function applyIsolated(
   services: Services,
@@ -206,10 +191,11 @@ async function applyIsolated(
 ): Promise<WorkerMessage[]> {
   const worker = { userId: row.user_id, workerId: row.worker_id, preemptible: row.preemptible === 1 };
   const answers: WorkerMessage[] = [];
+  const heard: NewSamples[] = [];
   if (reports.length > 1) await lockReported(unit, reports);
   for (const one of reports) {
     try {
-      answers.push(...(await attempt(unit, () => applyReports(unit, worker, [one], now))));
+      answers.push(...(await attempt(unit, () => applyReports(unit, worker, [one], now, heard))));
     } catch (error) {
       if (isContention(error)) throw error;
       services.log.error(
@@ -218,7 +204,22 @@ async function applyIsolated(
       );
     }
   }
+  await storeIsolated(services, unit, heard);
   return answers;
+}
+
+/** All runs together; what cannot be kept costs nothing but itself. */
+async function storeIsolated(
+  services: Services,
+  unit: UnitOfWork,
+  heard: readonly NewSamples[],
+): Promise<void> {
+  try {
+    if (heard.length > 0) await attempt(unit, () => storeSamples(unit, heard));
+  } catch (error) {
+    if (isContention(error)) throw error;
+    services.log.error({ err: error }, 'samples of runs could not be stored');
+  }
 }
 
 /**

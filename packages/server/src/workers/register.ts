@@ -84,6 +84,7 @@ function rowFrom(
     protocol: request.protocol ?? 1,
     slots: request.slots ?? null,
     version: request.version ?? null,
+    instance: request.instance ?? null,
   };
 }
 

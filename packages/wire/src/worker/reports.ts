@@ -106,6 +106,8 @@ export const checkinRequest = z.object({
   ack: orDefault(z.array(z.int()), []),
   slots: z.int().nullish(),
   version: z.string().nullish(),
+  /** Protocol 2: the work directory the worker lives in, by a random name that never changes: tells it from others of its id. */
+  instance: z.string().max(127).nullish(),
   runtime: workerRuntime.nullish(),
   /** Seconds the worker is ready to be held; 0 asks for an immediate answer. */
   hold: z.number().min(0).max(60).nullish(),

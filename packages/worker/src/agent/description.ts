@@ -3,6 +3,7 @@ import type { CheckinInput, RunReportInput } from '@sheaf/wire';
 import type { Machine } from '../fingerprint/machine.ts';
 import type { Runtimes } from '../run/runtimes.ts';
 import type { Settings } from '../settings/settings.ts';
+import { cpusToReport, type Load } from './slots.ts';
 import { version } from '../version.ts';
 
 export interface WorkerNow {
@@ -13,6 +14,10 @@ export interface WorkerNow {
   readonly freeDisk: number | null;
   readonly dependencies: readonly [string, string][];
   readonly runs: readonly RunReportInput[];
+  /** What the runs that are held take of its slots and processors. */
+  readonly load: Load;
+  /** Random name of the work directory. */
+  readonly instance: string;
   /** Runs the worker may still start. */
   readonly runsLeft: number;
   readonly terminating: boolean;
@@ -24,11 +29,12 @@ export function describeWorker(now: WorkerNow): CheckinInput {
   return {
     protocol: 2,
     version,
+    instance: now.instance,
     hostname: machine.hostname,
     tag: settings.tag,
     tag_exclusive: settings.tagExclusive,
     group_name: settings.group,
-    cpus: machine.cpus.length,
+    cpus: cpusToReport(settings.slots, machine.cpus.length, now.load),
     gpus: primary.capabilities.gpus ? machine.gpus.length : 0,
     memory_bytes: machine.memory,
     free_disk_bytes: now.freeDisk,
