@@ -1,7 +1,7 @@
 /** What a report tells about a run, as metadata (execution.md §10.4). */
-import type { Metadata } from '@sheaf/domain';
+import { parseSize, type Metadata } from '@sheaf/domain';
 import type { MetadataValue, RunReport } from '@sheaf/wire';
-import { numberOf } from './metadata.ts';
+import { numberOf, textOf } from './metadata.ts';
 
 const stages = {
   'RUN_STAGE.PREPARING': 'time_preparing',
@@ -43,7 +43,9 @@ export function reportedChanges(
   set(metadata, 'memory_usage', report.memory_usage);
   set(metadata, 'docker_image', report.docker_image === '' ? null : report.docker_image);
   set(metadata, 'runtime', report.runtime);
-  const memoryMax = Math.max(report.memory_max ?? 0, numberOf(before['memory_max']));
+  const memory = reportedMemory(report, before);
+  set(metadata, 'memory', memory);
+  const memoryMax = Math.max(report.memory_max ?? 0, memory ?? 0, numberOf(before['memory_max']));
   if (memoryMax > 0) metadata['memory_max'] = memoryMax;
   for (const [stage, key] of Object.entries(stages)) {
     set(metadata, key, report.bundle_profile_stats?.[stage]?.elapsed);
@@ -65,6 +67,18 @@ export function commandRuns(report: RunReport): boolean {
   return (
     stage === undefined || stage === null || ((stage.start ?? null) !== null && (stage.end ?? null) === null)
   );
+}
+
+/** What `request_memory` stands for where it is not set, in bytes (execution.md §12.4). */
+const usualMemory = 2 * 1024 ** 3;
+
+/** Bytes in use; original workers only say which part of the limit that is. */
+export function reportedMemory(report: RunReport, metadata: Metadata): number | undefined {
+  if (report.memory !== undefined && report.memory !== null) return report.memory;
+  if (report.memory_usage === undefined || report.memory_usage === null) return undefined;
+  const requested = parseSize(textOf(metadata['request_memory']) ?? '');
+  const limit = requested.ok && requested.value > 0 ? requested.value : usualMemory;
+  return Math.round(report.memory_usage * limit);
 }
 
 function set(

@@ -15,11 +15,13 @@ import { inChunks } from '../database/chunks.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import { workerKeyText, type WorkerKey } from '../workers/worker-key.ts';
 import { assignmentsOfRuns, holderOf, lastHolder, type AssignmentRow } from './assignments.ts';
-import { finalizeRun } from './finalize.ts';
 import { history } from './history.ts';
 import { epochSeconds, metadataOf } from './metadata.ts';
 import { commandRuns, reportedChanges } from './report-metadata.ts';
 import { restageRun } from './restage.ts';
+import { finalizeWhenStored } from './shared-filesystem/finalize-when-stored.ts';
+import { reportedSamples } from './statistics/reported.ts';
+import type { NewSamples } from './statistics/store.ts';
 
 /** Attempts that a platform, not the command, has spoilt; after that the run fails (execution.md §31.4). */
 export const mostRestarts = 10;
@@ -28,12 +30,16 @@ export interface ReportingWorker extends WorkerKey {
   readonly preemptible: boolean;
 }
 
-/** Applies the reports, in their order. Answers what follows from them for the worker: kills and finalisations. */
+/**
+ * Applies the reports, in their order. Answers what follows from them for the worker: kills and finalisations.
+ * @param heard collects the samples of the reports that count, to be stored together.
+ */
 export async function applyReports(
   unit: UnitOfWork,
   worker: ReportingWorker,
   reports: readonly RunReport[],
   now: number,
+  heard: NewSamples[] = [],
 ): Promise<WorkerMessage[]> {
   if (reports.length === 0) return [];
   const uuids = reports.map(({ uuid }) => uuid);
@@ -58,6 +64,7 @@ export async function applyReports(
         bundles.get(report.uuid),
         assignments.get(report.uuid),
         now,
+        heard,
       )),
     );
   }
@@ -71,6 +78,7 @@ async function applyReport(
   bundle: BundleRow | undefined,
   assignment: AssignmentRow | undefined,
   now: number,
+  heard: NewSamples[],
 ): Promise<WorkerMessage[]> {
   const decision = judgeReport({
     bundle:
@@ -97,6 +105,8 @@ async function applyReport(
       if (bundle === undefined) return [];
       const applied = await take(unit, worker, report, bundle, assignment, decision, now);
       if (applied === undefined) return [];
+      const samples = reportedSamples(report, metadataOf(bundle), now);
+      if (samples.length > 0) heard.push({ uuid: bundle.uuid, epoch: bundle.epoch, samples });
       if (applied.state === 'finalizing') return await finish(unit, worker, report, applied, now);
       const overQuota = await quotaKillOf(unit, report, applied);
       return overQuota === undefined
@@ -234,8 +244,8 @@ async function finish(
       worker: workerKeyText(worker),
     });
     await restageRun(unit, run, { event, keepMetadata: false }, now);
-  } else {
-    await finalizeRun(unit, run, now);
+  } else if (!(await finalizeWhenStored(unit, run, now))) {
+    return [];
   }
   return [{ type: 'mark_finalized', uuid: run.uuid }];
 }

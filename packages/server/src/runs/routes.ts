@@ -12,6 +12,7 @@ import type { Services } from '../services.ts';
 import { actionsRequest, actOnBundles } from './actions.ts';
 import type { Execution } from './execution.ts';
 import { netcat, netcurl, type NetcatContext } from './netcat.ts';
+import { registerStatisticsRoutes } from './statistics/routes.ts';
 
 const netcatRequest = z.object({ message: z.string() });
 const largestBody = 8 * 1024 * 1024;
@@ -26,6 +27,8 @@ export function registerRunRoutes(app: FastifyInstance, services: Services, exec
     viewer: request.viewer,
     signal: hangUpSignal(reply),
   });
+
+  registerStatisticsRoutes(app, services);
 
   app.post('/rest/bundle-actions', { config: { access: 'user-with-access' } }, async (request, reply) => {
     const { data } = parse(actionsRequest, request.body);
