@@ -8,9 +8,10 @@ import type { BundleType } from './states.ts';
  */
 export function completeMetadata(type: BundleType, stored: Metadata): Record<string, MetadataValue> {
   const entries: [string, MetadataValue][] = [];
-  for (const { key, type: valueType, generated } of metadataKeys(type)) {
+  for (const { key, type: valueType, generated, clientDefault } of metadataKeys(type)) {
     const value = Object.hasOwn(stored, key) ? stored[key] : undefined;
     if (value !== undefined && value !== null) entries.push([key, value]);
+    else if (clientDefault === null) continue;
     else if (!generated || valueType === 'list') entries.push([key, zeroOf(valueType)]);
   }
   return Object.fromEntries(entries.toSorted(([one], [other]) => (one < other ? -1 : 1)));

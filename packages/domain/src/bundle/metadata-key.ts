@@ -16,7 +16,12 @@ export interface MetadataKey {
   readonly locked: boolean;
   /** Would tell who made an anonymous bundle. */
   readonly identifying: boolean;
-  /** What a client sends when the user gives nothing; undefined for generated keys and for `name`. */
+  /** The smallest number allowed. */
+  readonly minimum: number | undefined;
+  /**
+   * What a client sends when the user gives nothing; undefined for generated keys and for `name`. Null for keys that other servers
+   * do not know: they are neither sent nor shown unless they are set.
+   */
   readonly clientDefault: MetadataValue | undefined;
   /** One sentence for help texts and the bundle page. */
   readonly help: string;
@@ -35,7 +40,7 @@ export function isUploadedType(type: BundleType): boolean {
 type Flags = Partial<
   Pick<
     MetadataKey,
-    'generated' | 'optional' | 'format' | 'hidden' | 'locked' | 'identifying' | 'clientDefault'
+    'generated' | 'optional' | 'format' | 'hidden' | 'locked' | 'identifying' | 'minimum' | 'clientDefault'
   >
 >;
 
@@ -56,6 +61,7 @@ const plain = {
   hidden: false,
   locked: false,
   identifying: false,
+  minimum: undefined,
   clientDefault: undefined,
 } as const;
 

@@ -73,8 +73,19 @@ const requests = [
       format: 'size',
     },
   ),
-  userKey('request_cpus', 'int', 'Processor cores to reserve.', { locked: true, clientDefault: 1 }),
-  userKey('request_gpus', 'int', 'GPUs to reserve.', { locked: true }),
+  // New in Sheaf.
+  userKey(
+    'request_shared_memory',
+    'str',
+    'Size of /dev/shm, e.g. 4g, as part of the memory; without it the worker decides.',
+    { locked: true, format: 'size', optional: true, clientDefault: null },
+  ),
+  userKey('request_cpus', 'int', 'Processor cores to reserve.', {
+    locked: true,
+    clientDefault: 1,
+    minimum: 0,
+  }),
+  userKey('request_gpus', 'int', 'GPUs to reserve.', { locked: true, minimum: 0 }),
   userKey('request_queue', 'str', 'Tag of the workers the run should go to.', {
     locked: true,
     identifying: true,

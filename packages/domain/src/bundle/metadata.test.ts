@@ -46,7 +46,7 @@ describe('the table', () => {
     ]);
     const run =
       'name description tags created data_size failure_message error_traceback allow_failed_dependencies ' +
-      'request_docker_image request_time request_memory request_disk request_cpus request_gpus request_queue ' +
+      'request_docker_image request_time request_memory request_disk request_shared_memory request_cpus request_gpus request_queue ' +
       'request_priority request_network cpu_usage memory_usage exclude_patterns store actions time time_user ' +
       'time_system memory memory_max started last_updated run_status staged_status time_preparing time_running ' +
       'time_cleaning_up time_uploading_results docker_image runtime action_key exitcode job_handle remote remote_history ' +
@@ -133,6 +133,32 @@ describe('validation', () => {
     [{ ...run, request_memory: 5 }, 'Metadata value for request_memory should be of type str, not int'],
     [{ ...run, request_cpus: '2' }, 'Metadata value for request_cpus should be of type int, not str'],
     [{ ...run, request_cpus: 1.5 }, 'Metadata value for request_cpus should be of type int, not float'],
+    [{ ...run, request_cpus: -1 }, 'Metadata value for request_cpus should be 0 or more, not -1'],
+    [{ ...run, request_gpus: -2 }, 'Metadata value for request_gpus should be 0 or more, not -2'],
+    [{ ...run, request_cpus: 1e300 }, 'Metadata value for request_cpus should be of type int, not int'],
+    [{ ...run, request_gpus: 0.5 }, 'Metadata value for request_gpus should be of type int, not float'],
+    [{ ...run, request_memory: '-1g' }, 'Invalid size: -1g, expected <number>[<k|m|g|t>]'],
+    [{ ...run, request_memory: '10.5' }, 'Invalid size: 10.5, expected <number>[<k|m|g|t>]'],
+    [{ ...run, request_memory: ' 2g' }, 'Invalid size:  2g, expected <number>[<k|m|g|t>]'],
+    [{ ...run, request_disk: '99999999t' }, 'Invalid size: 99999999t, expected <number>[<k|m|g|t>]'],
+    [{ ...run, request_disk: 0 }, 'Metadata value for request_disk should be of type str, not int'],
+    [{ ...run, request_time: '-5' }, 'Invalid duration: -5, expected <number>[<s|m|h|d|y>]'],
+    [{ ...run, request_time: '1w' }, 'Invalid duration: 1w, expected <number>[<s|m|h|d|y>]'],
+    [{ ...run, request_shared_memory: '1gb' }, 'Invalid size: 1gb, expected <number>[<k|m|g|t>]'],
+    [
+      { ...run, request_shared_memory: 64 },
+      'Metadata value for request_shared_memory should be of type str, not int',
+    ],
+    [{ ...run, request_queue: 5 }, 'Metadata value for request_queue should be of type str, not int'],
+    [
+      { ...run, request_priority: 0.5 },
+      'Metadata value for request_priority should be of type int, not float',
+    ],
+    [
+      { ...run, request_docker_image: ['a'] },
+      'Metadata value for request_docker_image should be of type str, not list',
+    ],
+    [{ ...run, request_network: 'no' }, 'Metadata value for request_network should be of type bool, not str'],
     [{ ...run, request_network: 1 }, 'Metadata value for request_network should be of type bool, not int'],
     [{ ...run, tags: 'a' }, 'Metadata value for tags should be of type list, not str'],
     [{ ...run, time: '1' }, 'Metadata value for time should be of type float, not str'],

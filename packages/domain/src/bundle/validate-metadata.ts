@@ -36,7 +36,11 @@ function keyProblem(specification: MetadataKey, value: MetadataValue | undefined
   if (!hasType(value, specification.type)) {
     return `Metadata value for ${specification.key} should be of type ${specification.type}, not ${typeName(value)}`;
   }
-  return formatProblem(specification, value) ?? (isAscii(value) ? undefined : asciiProblem);
+  return (
+    rangeProblem(specification, value) ??
+    formatProblem(specification, value) ??
+    (isAscii(value) ? undefined : asciiProblem)
+  );
 }
 
 function hasType(value: MetadataValue, type: MetadataType): boolean {
@@ -59,6 +63,11 @@ function typeName(value: MetadataValue): string {
   if (Array.isArray(value)) return 'list';
   if (typeof value === 'number') return Number.isInteger(value) ? 'int' : 'float';
   return typeof value === 'string' ? 'str' : typeof value === 'boolean' ? 'bool' : 'object';
+}
+
+function rangeProblem({ key, minimum }: MetadataKey, value: MetadataValue): string | undefined {
+  if (minimum === undefined || typeof value !== 'number' || value >= minimum) return undefined;
+  return `Metadata value for ${key} should be ${minimum} or more, not ${value}`;
 }
 
 function formatProblem(specification: MetadataKey, value: MetadataValue): string | undefined {

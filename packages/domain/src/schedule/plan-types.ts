@@ -8,6 +8,8 @@ export interface PlanInput {
   workers: readonly PlanWorker[];
   /** Runs each user may still start on workers of others; users not listed have no bound. */
   parallelRunsLeft: ReadonlyMap<string, number>;
+  /** Runs each user has on workers of others already; none for users not listed. */
+  runsElsewhere: ReadonlyMap<string, number>;
   rootUserId: string;
   /** Orders workers that are equally good; the smaller goes first. Called once a worker. */
   tieBreak: (worker: PlanWorker) => number;
@@ -25,6 +27,15 @@ export interface StagedRun {
   controllers: ReadonlySet<string>;
 }
 
+/** A run whose request could be read. */
+export interface ReadableRun {
+  run: StagedRun;
+  request: ResourceRequest;
+  ownerId: string;
+  priority: number;
+}
+
+/** Each key occurs once a run, however often the run mounts it. */
 export interface PlanDependency {
   /** The answer of `dependencyCacheKey`. */
   key: string;
@@ -60,6 +71,10 @@ export interface PlanWorker {
   images: boolean;
   sharedFileSystem: boolean;
   cachedDependencies: ReadonlySet<string>;
+  /** What it has of a parent it has for every path inside, too. */
+  cachesContents: boolean;
+  /** It can be told which runs will probably come. */
+  takesHints: boolean;
 }
 
 export interface Assignment {
@@ -67,14 +82,22 @@ export interface Assignment {
   worker: string;
 }
 
+/** A waiting run and the worker that will probably take it once there is room. */
+export type Hint = Assignment;
+
 export interface Plan {
   /** In the order they were decided. */
   assignments: Assignment[];
   /** For every run that waits, what would let it start. */
   reasons: ReadonlyMap<string, string>;
+  /** For the first waiting runs; a few a worker. */
+  hints: Hint[];
   /** Runs whose request cannot be read, with the problem: waiting does not help them. */
   unreadable: ReadonlyMap<string, string>;
 }
+
+/** Runs a worker is told about in advance. */
+export const hintsPerWorker = 4;
 
 /** The name of a dependency in worker caches: equal for equal `[parent_uuid, parent_path]`. */
 export function dependencyCacheKey(parentUuid: string, parentPath: string): string {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { failure, success } from '../outcome.ts';
 import { plan } from './plan.ts';
-import type { PlanInput, PlanWorker, StagedRun } from './plan-types.ts';
+import { hintsPerWorker, type PlanInput, type PlanWorker, type StagedRun } from './plan-types.ts';
 
 /*
  * The generators are kept generous (most workers are root's, most runs fit most workers), so that plans assign a lot and the
@@ -32,6 +32,7 @@ const request = fc.oneof(
         image: fc.constant('i:latest'),
         imageRequested: mostly(false, fc.constant(true)),
         network: fc.boolean(),
+        sharedMemory: fc.constant(undefined),
         queue: mostly('', fc.constantFrom('x', 'tag=x', 'y', 'tag=')),
         priority: fc.integer({ min: -1, max: 2 }),
       })
@@ -70,6 +71,8 @@ const planWorker: fc.Arbitrary<Omit<PlanWorker, 'key'>> = fc.record({
   images: mostly(true, fc.constant(false)),
   sharedFileSystem: fc.boolean(),
   cachedDependencies: fc.subarray(dependencyKeys).map((keys) => new Set(keys)),
+  cachesContents: fc.boolean(),
+  takesHints: fc.boolean(),
 });
 
 const input: fc.Arbitrary<PlanInput> = fc
@@ -80,12 +83,14 @@ const input: fc.Arbitrary<PlanInput> = fc
       minLength: users.length,
       maxLength: users.length,
     }),
+    elsewhere: fc.array(fc.nat(3), { minLength: users.length, maxLength: users.length }),
     ties: fc.array(fc.nat(3), { minLength: workerKeys.length, maxLength: workerKeys.length }),
   })
-  .map(({ runs, workers, left, ties }) => ({
+  .map(({ runs, workers, left, elsewhere, ties }) => ({
     runs: runs.map((given, number) => ({ ...given, uuid: `r${number}` })),
     workers: workers.map((given, number) => ({ ...given, key: workerKeys[number] ?? '' })),
     parallelRunsLeft: new Map(users.map((name, at) => [name, left[at] ?? 0])),
+    runsElsewhere: new Map(users.map((name, at) => [name, elsewhere[at] ?? 0])),
     rootUserId: 'root',
     tieBreak: ({ key }: PlanWorker) => ties[workerKeys.indexOf(key)] ?? 0,
   }));
@@ -120,6 +125,38 @@ function expectSuited(one: StagedRun, target: PlanWorker): void {
   expect(one.avoid.has(target.key)).toBe(false);
   expect(['root', one.ownerId, ...one.controllers]).toContain(target.ownerId);
 }
+
+/** What decides where a run may go. */
+function shape(one: StagedRun): unknown {
+  if (!one.request.ok) return one.uuid;
+  const { cpus, gpus, memory, disk, queue, imageRequested } = one.request.value;
+  return { cpus, gpus, memory, disk, queue, imageRequested, avoid: one.avoid, controllers: one.controllers };
+}
+
+/** Everybody's, and shared by nobody in particular. */
+const poolWorker: PlanWorker = {
+  key: 'pool',
+  ownerId: 'nobody',
+  members: new Set(),
+  tag: null,
+  tagExclusive: false,
+  cpus: 0,
+  gpus: 0,
+  memory: 1000,
+  freeDisk: null,
+  cpusInUse: 0,
+  gpusInUse: 0,
+  memoryInUse: 0,
+  assignedRuns: 0,
+  slots: null,
+  runsLeft: 1000,
+  terminating: false,
+  images: true,
+  sharedFileSystem: false,
+  cachedDependencies: new Set(),
+  cachesContents: true,
+  takesHints: true,
+};
 
 describe('for any runs and workers, a plan', () => {
   it('usually has both assignments and waiting runs in these tests', () => {
@@ -157,7 +194,7 @@ describe('for any runs and workers, a plan', () => {
         ];
         expect(answered.toSorted()).toEqual(given.runs.map(({ uuid }) => uuid).toSorted());
         for (const reason of reasons.values())
-          expect(reason).toMatch(/^(No worker can meet|You have as many).{40,}\.$/);
+          expect(reason).toMatch(/^(No worker can meet|You have \d+ run|Your quota allows).{40,}\.$/);
         for (const [uuid] of unreadable)
           expect(given.runs.find((one) => one.uuid === uuid)?.request.ok).toBe(false);
       }),
@@ -221,6 +258,110 @@ describe('for any runs and workers, a plan', () => {
         expect(plan(given)).toEqual(first);
         expect({ ...given, tieBreak: null }).toEqual(before);
       }),
+    );
+  });
+
+  it('serves nobody’s runs before older or more urgent ones of the same user that ask for the same', () => {
+    fc.assert(
+      fc.property(input, (given) => {
+        const { assignments, reasons } = plan(given);
+        const at = (uuid: string): number => assignments.findIndex((assignment) => assignment.run === uuid);
+        for (const [place, one] of given.runs.entries()) {
+          for (const later of given.runs.slice(place + 1)) {
+            if (one.ownerId !== later.ownerId || !one.request.ok || !later.request.ok) continue;
+            const [first, second] =
+              later.request.value.priority > one.request.value.priority ? [later, one] : [one, later];
+            if (assignmentOf(first) !== undefined && assignmentOf(second) !== undefined) {
+              expect(at(first.uuid)).toBeLessThan(at(second.uuid));
+            }
+            // What waits behind asks for something else, or may go elsewhere.
+            if (reasons.has(first.uuid) && !reasons.has(second.uuid)) {
+              expect(shape(first)).not.toEqual(shape(second));
+            }
+          }
+        }
+        function assignmentOf({ uuid }: StagedRun): unknown {
+          return assignments.find((assignment) => assignment.run === uuid);
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('shares fairly: nobody gets a run while somebody waits who has two less of the same', () => {
+    const crowd = fc.record({
+      owners: fc.array(user, { minLength: 1, maxLength: 60, size: 'max' }),
+      elsewhere: fc.array(fc.nat(8), { minLength: users.length, maxLength: users.length }),
+      cpus: fc.integer({ min: 0, max: 20 }),
+    });
+    fc.assert(
+      fc.property(crowd, ({ owners, elsewhere, cpus }) => {
+        const had = new Map(users.map((name, at) => [name, elsewhere[at] ?? 0]));
+        const template = { dependencies: [], avoid: new Set<string>(), controllers: new Set<string>() };
+        const given: PlanInput = {
+          runs: owners.map((ownerId, number) => ({
+            ...template,
+            uuid: `r${number}`,
+            ownerId,
+            request: success({
+              cpus: 1,
+              gpus: 0,
+              memory: 1,
+              disk: 0,
+              time: 0,
+              image: 'i:latest',
+              imageRequested: false,
+              network: true,
+              sharedMemory: undefined,
+              queue: '',
+              priority: number % 3,
+            }),
+          })),
+          workers: [{ ...poolWorker, cpus }],
+          parallelRunsLeft: new Map(),
+          runsElsewhere: had,
+          rootUserId: 'nobody',
+          tieBreak: () => 0,
+        };
+        const { assignments, reasons } = plan(given);
+        expect(assignments.length).toBe(Math.min(cpus, owners.length));
+        const ownerOf = (uuid: string): string => owners[Number(uuid.slice(1))] ?? '';
+        const has = new Map(had);
+        const got = new Set<string>();
+        for (const assignment of assignments) {
+          const owner = ownerOf(assignment.run);
+          has.set(owner, (has.get(owner) ?? 0) + 1);
+          got.add(owner);
+        }
+        const waiting = new Set([...reasons.keys()].map(ownerOf));
+        for (const lucky of got) {
+          for (const poor of waiting) {
+            expect(has.get(lucky) ?? 0).toBeLessThanOrEqual((has.get(poor) ?? 0) + 1);
+          }
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('hints only at protocol 2 workers, a few runs each, and only at runs that wait', () => {
+    fc.assert(
+      fc.property(input, (given) => {
+        const { hints, reasons } = plan(given);
+        const byWorker = new Map<string, number>();
+        for (const hint of hints) {
+          const target = given.workers.find(({ key }) => key === hint.worker);
+          const one = given.runs.find(({ uuid }) => uuid === hint.run);
+          if (target === undefined || one === undefined) throw new Error('unknown');
+          expect(target.takesHints && !target.terminating).toBe(true);
+          expect(reasons.has(hint.run)).toBe(true);
+          expectSuited(one, target);
+          byWorker.set(hint.worker, (byWorker.get(hint.worker) ?? 0) + 1);
+        }
+        expect(new Set(hints.map((hint) => hint.run)).size).toBe(hints.length);
+        for (const count of byWorker.values()) expect(count).toBeLessThanOrEqual(hintsPerWorker);
+      }),
+      { numRuns: 500 },
     );
   });
 });

@@ -3,6 +3,7 @@ import { failure, success } from '../outcome.ts';
 import { plan } from './plan.ts';
 import {
   dependencyCacheKey,
+  hintsPerWorker,
   type Plan,
   type PlanInput,
   type PlanWorker,
@@ -29,6 +30,7 @@ function run(
       image: 'i:latest',
       imageRequested: false,
       network: true,
+      sharedMemory: undefined,
       queue: '',
       priority: 0,
       ...request,
@@ -61,6 +63,8 @@ function worker(key: string, changes: Partial<PlanWorker> = {}): PlanWorker {
     images: true,
     sharedFileSystem: false,
     cachedDependencies: new Set(),
+    cachesContents: false,
+    takesHints: false,
     ...changes,
   };
 }
@@ -70,6 +74,7 @@ function planned(runs: StagedRun[], workers: PlanWorker[], changes: Partial<Plan
     runs,
     workers,
     parallelRunsLeft: new Map(),
+    runsElsewhere: new Map(),
     rootUserId: 'root',
     tieBreak: () => 0,
     ...changes,
@@ -172,6 +177,28 @@ describe('which worker suits best', () => {
     expect(chosen(given, [hasBig, worker('all', { sharedFileSystem: true })])).toBe('all');
   });
 
+  it('those that have what a dependency is inside of, where they cache contents', () => {
+    const given = run(
+      'r',
+      {},
+      { dependencies: [{ key: dependencyCacheKey('0x1', 'data/train/x'), bytes: 9 }] },
+    );
+    const holding = (path: string, cachesContents = true): PlanWorker =>
+      worker('holds', {
+        cachedDependencies: new Set([dependencyCacheKey('0x1', path)]),
+        cachesContents,
+        cpus: 8,
+      });
+    const best = (target: PlanWorker): string | undefined => chosen(given, [worker('small'), target]);
+    expect(best(holding(''))).toBe('holds');
+    expect(best(holding('data'))).toBe('holds');
+    expect(best(holding('data/train'))).toBe('holds');
+    expect(best(holding('data/train/x', false))).toBe('holds');
+    expect(best(holding('data', false))).toBe('small');
+    expect(best(holding('data/tra'))).toBe('small');
+    expect(best(holding('data/train/x/y'))).toBe('small');
+  });
+
   it('the fullest, then the least busy, then by the tie-breaker', () => {
     expect(chosen(run('r'), [worker('4'), worker('2', { cpusInUse: 2 })])).toBe('2');
     expect(chosen(run('r'), [worker('busy', { assignedRuns: 2 }), worker('idle')])).toBe('idle');
@@ -200,6 +227,35 @@ describe('a pass', () => {
     expect(result.assignments).toEqual([{ run: 'high', worker: 'w' }]);
   });
 
+  it('lets nobody’s thousand runs keep another’s few waiting', () => {
+    const many = Array.from({ length: 1000 }, (_, number) => run(`many${number}`));
+    const few = ['few1', 'few2'].map((uuid) => run(uuid, {}, { ownerId: 'bob' }));
+    const runs = [...many, ...few];
+    const given = planned(runs, [worker('w')]).assignments.map((assignment) => assignment.run);
+    expect(given).toEqual(['many0', 'few1', 'many1', 'few2']);
+    const busy = planned(runs, [worker('w')], { runsElsewhere: new Map([['alice', 2]]) });
+    expect(busy.assignments.map((assignment) => assignment.run)).toEqual(['few1', 'few2', 'many0', 'many1']);
+  });
+
+  it('takes no turn away for runs that fit nowhere', () => {
+    const runs = [
+      ...Array.from({ length: 50 }, (_, number) => run(`big${number}`, { cpus: 99 })),
+      run('alices'),
+      run('bobs', {}, { ownerId: 'bob' }),
+      run('bobs second', {}, { ownerId: 'bob' }),
+    ];
+    expect(planned(runs, [worker('w', { cpus: 2 })]).assignments.map((assignment) => assignment.run)).toEqual(
+      ['alices', 'bobs'],
+    );
+  });
+
+  it('counts no runs on own workers against their owner', () => {
+    const own = worker('own', { ownerId: 'alice', cpus: 3 });
+    const runs = [1, 2, 3, 4].map((number) => run(`a${number}`));
+    const result = planned([...runs, run('b', {}, { ownerId: 'bob' })], [own, worker('w', { cpus: 1 })]);
+    expect(result.assignments.at(-1)).toEqual({ run: 'a4', worker: 'w' });
+  });
+
   it('counts parallel runs on the workers of others', () => {
     const own = worker('own', { ownerId: 'alice', cpus: 1 });
     const shared = worker('shared', { ownerId: 'bob', members: new Set(['alice']), cpus: 1 });
@@ -209,7 +265,9 @@ describe('a pass', () => {
       parallelRunsLeft: new Map([['alice', 2]]),
     });
     expect(result.assignments.map((assignment) => assignment.worker)).toEqual(['own', 'shared', 'common']);
-    expect(result.reasons.get('4')).toContain('as many runs on shared workers as your quota allows');
+    expect(result.reasons.get('4')).toContain(
+      'You have 2 runs on shared workers, as many as your quota allows',
+    );
   });
 
   it('tells runs apart that look alike but may go to different workers', () => {
@@ -304,10 +362,60 @@ describe('reasons', () => {
     expect(reason(run('r'), [worker('w', { cpusInUse: 4 })])).toContain(
       'starts when runs that are under way there have ended',
     );
-    expect(reason(run('r', { cpus: 8 }), [worker('w')])).toContain('No worker is large enough');
+    expect(
+      reason(run('r', { cpus: 8, memory: 32 * gibibyte }), [worker('w'), worker('x', { cpus: 6 })]),
+    ).toContain('No worker is large enough: the most that any has is 6 CPUs, 16g memory. Ask for less');
+    expect(
+      reason(run('r', { cpus: 5, gpus: 2 }), [worker('w', { cpus: 8 }), worker('x', { gpus: 2 })]),
+    ).toContain('the most that any has is 8 CPUs, 2 GPUs, 16g memory. Ask');
+    expect(reason(run('r', { disk: 1024 }), [worker('w', { freeDisk: null })])).toContain(
+      '[0 disk (1k requested)]. No worker is large enough: the most that any has is 0 free disk.',
+    );
     expect(reason(run('r', { queue: 'x' }), [worker('w')])).toContain('No worker serves the queue');
     expect(reason(run('r'), [worker('w', { slots: 1, assignedRuns: 1 })])).toContain(
       '[0 slots (1 requested)]',
+    );
+  });
+
+  it('tell of workers that leave, and of those that take no more', () => {
+    expect(reason(run('r'), [worker('w', { terminating: true })])).toContain('is shutting down');
+    const leaving = worker('large', { terminating: true, cpus: 64 });
+    const text = reason(run('r', { cpus: 8 }), [leaving, worker('w')]);
+    expect(text).toContain('Available resources: [4 CPUs (8 requested)]. No worker is large enough');
+    expect(reason(run('r'), [worker('w', { runsLeft: 0 })])).toContain('take no more: start another one');
+    expect(reason(run('r'), [worker('w', { slots: 0 })])).toContain('[0 slots (1 requested)]. The workers');
+  });
+
+  it('tell who comes first', () => {
+    const runs = [
+      run('low'),
+      run('high', { priority: 1, cpus: 3 }),
+      run('bobs', { cpus: 2 }, { ownerId: 'bob' }),
+      run('elsewhere', { queue: 'x' }),
+    ];
+    const { reasons } = planned(runs, [
+      worker('w', { cpusInUse: 4 }),
+      worker('x', { tag: 'x', tagExclusive: true, cpusInUse: 4 }),
+    ]);
+    const endOf = (uuid: string): string | undefined => /ended(.*)\.$/.exec(reasons.get(uuid) ?? '')?.[1];
+    expect(endOf('high')).toBe('');
+    expect(endOf('bobs')).toBe(', after waiting runs that come before it');
+    expect(endOf('low')).toBe(', after runs of yours with a higher priority');
+    expect(endOf('elsewhere')).toBe('');
+  });
+
+  it('say that the quota of parallel runs is what is waited for, also while nothing is free', () => {
+    const spent = { parallelRunsLeft: new Map([['alice', 0]]), runsElsewhere: new Map([['alice', 1]]) };
+    for (const cpusInUse of [0, 4]) {
+      expect(reason(run('r'), [worker('w', { cpusInUse })], spent)).toContain(
+        'You have 1 run on shared workers, as many as your quota allows at once',
+      );
+    }
+    const own = worker('own', { ownerId: 'alice', cpusInUse: 4 });
+    expect(reason(run('r'), [worker('w', { cpusInUse: 4 }), own], spent)).toContain('have ended');
+    expect(reason(run('r'), [worker('w'), own], spent)).toContain('or on a worker of your own');
+    expect(reason(run('r'), [worker('w')], { ...spent, runsElsewhere: new Map() })).toContain(
+      'no runs on shared workers',
     );
   });
 
@@ -347,5 +455,48 @@ describe('reasons', () => {
       Array.from({ length: 200 }, (_, number) => worker(String(number))),
     );
     expect(text).toContain('and 190 more workers');
+  });
+});
+
+describe('hints', () => {
+  const hintsOf = (runs: StagedRun[], workers: PlanWorker[], changes: Partial<PlanInput> = {}): string[] =>
+    planned(runs, workers, changes).hints.map((hint) => `${hint.run} ${hint.worker}`);
+  const full = (key: string, changes: Partial<PlanWorker> = {}): PlanWorker =>
+    worker(key, { cpusInUse: 4, takesHints: true, ...changes });
+
+  it('name the worker that would be preferred, for a few runs each', () => {
+    const holds = { cachedDependencies: new Set(['0x1/']) };
+    const given = run('r', {}, { dependencies: [{ key: '0x1/', bytes: 9 }] });
+    expect(hintsOf([given], [full('a'), full('b', holds)])).toEqual(['r b']);
+    const runs = Array.from({ length: 20 }, (_, number) => run(`r${number}`));
+    const hints = hintsOf(runs, [full('a'), full('b')]);
+    expect(hints.length).toBe(2 * hintsPerWorker);
+    expect(hints.filter((hint) => hint.endsWith('a')).length).toBe(hintsPerWorker);
+    expect(hints[0]).toBe('r0 a');
+  });
+
+  it('take users in turn', () => {
+    const runs = [
+      ...Array.from({ length: 9 }, (_, number) => run(`a${number}`)),
+      run('b', {}, { ownerId: 'bob' }),
+    ];
+    expect(hintsOf(runs, [full('w')])).toEqual(['a0 w', 'b w', 'a1 w', 'a2 w']);
+  });
+
+  it('are given to nobody who could not take the run', () => {
+    const named = run('r', { imageRequested: true });
+    expect(hintsOf([named], [full('w', { images: false })])).toEqual([]);
+    expect(hintsOf([named], [full('w', { takesHints: false })])).toEqual([]);
+    expect(hintsOf([named], [full('w', { terminating: true })])).toEqual([]);
+    expect(hintsOf([named], [full('w', { runsLeft: 0 })])).toEqual([]);
+    expect(hintsOf([named], [full('w', { cpus: 1, cpusInUse: 1 })])).toEqual(['r w']);
+    expect(hintsOf([run('r', { cpus: 5 })], [full('w')])).toEqual([]);
+    expect(hintsOf([named], [full('w', { ownerId: 'bob', members: new Set(['alice']) })])).toEqual([]);
+    expect(hintsOf([run('r', {}, { avoid: new Set(['w']) })], [full('w')])).toEqual([]);
+    expect(hintsOf([named], [full('w')], { parallelRunsLeft: new Map([['alice', 0]]) })).toEqual([]);
+  });
+
+  it('are not given for runs that start', () => {
+    expect(hintsOf([run('r')], [worker('w', { takesHints: true })])).toEqual([]);
   });
 });

@@ -1,72 +1,76 @@
 import { candidateIndex, type Candidates } from './candidates.ts';
-import { orderRuns } from './order.ts';
 import { canRunImage, hasRoom, mayTake, occupy, viewsOf, type WorkerView } from './pool.ts';
-import type { Assignment, Plan, PlanInput, StagedRun } from './plan-types.ts';
+import type { Assignment, Plan, PlanInput, ReadableRun, StagedRun } from './plan-types.ts';
 import { bestWorker } from './preference.ts';
-import { waitingReason } from './reason.ts';
 import type { ResourceRequest } from './request.ts';
+import { Turns } from './turns.ts';
+import { explainWaiting } from './waiting.ts';
 
 /**
  * Decides which staged runs start where, and why the others wait (execution.md §13). Pure and deterministic; never gives a
  * worker more than it has.
  *
  * Within a pass resources and quotas only shrink. So once a run found no worker, no later run of the same shape can find
- * one, and it gets the same reason without another look: ten thousand equal waiting runs cost about as much as one.
+ * one: ten thousand equal waiting runs cost about as much as one.
  */
 export function plan(input: PlanInput): Plan {
-  const assignments: Assignment[] = [];
-  const reasons = new Map<string, string>();
+  const { rootUserId } = input;
   const unreadable = new Map<string, string>();
+  const readable = readableRuns(input.runs, unreadable);
+  const candidatesOf = candidateIndex(viewsOf(input), rootUserId);
   const parallelRunsLeft = new Map(input.parallelRunsLeft);
-  const candidatesOf = candidateIndex(viewsOf(input), input.rootUserId);
-  const reasonByShape = new Map<string, string>();
+  const runsElsewhere = new Map(input.runsElsewhere);
+  const mayUseCommon = (userId: string): boolean =>
+    (parallelRunsLeft.get(userId) ?? Number.POSITIVE_INFINITY) > 0;
+  const assignments: Assignment[] = [];
+  const assigned = new Set<string>();
+  const hopeless = new Set<string>();
 
-  for (const { run, request } of readableRuns(input.runs, unreadable)) {
-    const candidates = candidatesOf(run.ownerId);
-    const mayUseCommon = (parallelRunsLeft.get(run.ownerId) ?? Number.POSITIVE_INFINITY) > 0;
-    const shape = shapeOf(run, request, candidates.userClass, mayUseCommon);
-    const known = reasonByShape.get(shape);
-    if (known !== undefined) {
-      reasons.set(run.uuid, known);
-      continue;
-    }
-    const chosen = choose(run, request, candidates, { mayUseCommon, rootUserId: input.rootUserId });
+  const turns = new Turns(readable, runsElsewhere);
+  for (let turn = turns.next(); turn !== undefined; turn = turns.next()) {
+    const { run, request, ownerId } = turn;
+    const candidates = candidatesOf(ownerId);
+    const common = mayUseCommon(ownerId);
+    const shape = shapeOf(run, request, candidates.userClass, common);
+    if (hopeless.has(shape)) continue;
+    const chosen = choose(run, request, candidates, { mayUseCommon: common, rootUserId });
     if (chosen === undefined) {
-      const reason = waitingReason(run, request, candidates, { mayUseCommon, rootUserId: input.rootUserId });
-      reasonByShape.set(shape, reason);
-      reasons.set(run.uuid, reason);
+      hopeless.add(shape);
       continue;
     }
     occupy(chosen, request);
     assignments.push({ run: run.uuid, worker: chosen.worker.key });
-    const left = parallelRunsLeft.get(run.ownerId);
-    if (left !== undefined && chosen.worker.ownerId !== run.ownerId)
-      parallelRunsLeft.set(run.ownerId, left - 1);
+    assigned.add(run.uuid);
+    if (chosen.worker.ownerId === ownerId) continue;
+    turns.took();
+    runsElsewhere.set(ownerId, (runsElsewhere.get(ownerId) ?? 0) + 1);
+    const left = parallelRunsLeft.get(ownerId);
+    if (left !== undefined) parallelRunsLeft.set(ownerId, left - 1);
   }
-  return { assignments, reasons, unreadable };
+  const waiting = readable.filter(({ run }) => !assigned.has(run.uuid));
+  const explained = explainWaiting(waiting, {
+    candidatesOf,
+    rootUserId,
+    runsElsewhere,
+    mayUseCommon,
+    shapeOf: ({ run, request, ownerId }) =>
+      shapeOf(run, request, candidatesOf(ownerId).userClass, mayUseCommon(ownerId)),
+  });
+  return { assignments, unreadable, ...explained };
 }
 
-interface ReadableRun {
-  run: StagedRun;
-  request: ResourceRequest;
-}
-
-/** The runs in the order they are served; those that cannot be read are noted and left out. */
+/** Those that cannot be read are noted and left out. */
 function readableRuns(runs: readonly StagedRun[], unreadable: Map<string, string>): ReadableRun[] {
-  const readable: (ReadableRun & { ownerId: string; priority: number })[] = [];
+  const readable: ReadableRun[] = [];
   for (const run of runs) {
     if (run.request.ok) {
-      readable.push({
-        run,
-        request: run.request.value,
-        ownerId: run.ownerId,
-        priority: run.request.value.priority,
-      });
+      const request = run.request.value;
+      readable.push({ run, request, ownerId: run.ownerId, priority: request.priority });
     } else {
       unreadable.set(run.uuid, run.request.problem);
     }
   }
-  return orderRuns(readable);
+  return readable;
 }
 
 function choose(

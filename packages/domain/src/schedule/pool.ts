@@ -25,29 +25,27 @@ interface Resources {
 }
 
 export function viewsOf(input: Pick<PlanInput, 'workers' | 'tieBreak'>): WorkerView[] {
-  return input.workers
-    .filter((worker) => !worker.terminating)
-    .map((worker) => {
-      const cpus = amount(worker.cpus);
-      const gpus = amount(worker.gpus);
-      const memory = amount(worker.memory);
-      const disk = worker.freeDisk === null ? undefined : amount(worker.freeDisk);
-      const assignedRuns = amount(worker.assignedRuns);
-      return {
-        worker,
-        total: { cpus, gpus, memory, disk },
-        free: {
-          cpus: cpus - amount(worker.cpusInUse),
-          gpus: gpus - amount(worker.gpusInUse),
-          memory: memory - amount(worker.memoryInUse),
-          disk,
-        },
-        freeSlots: worker.slots === null ? Number.POSITIVE_INFINITY : amount(worker.slots) - assignedRuns,
-        runsLeft: amount(worker.runsLeft),
-        assignedRuns,
-        tie: input.tieBreak(worker),
-      };
-    });
+  return input.workers.map((worker) => {
+    const cpus = amount(worker.cpus);
+    const gpus = amount(worker.gpus);
+    const memory = amount(worker.memory);
+    const disk = worker.freeDisk === null ? undefined : amount(worker.freeDisk);
+    const assignedRuns = amount(worker.assignedRuns);
+    return {
+      worker,
+      total: { cpus, gpus, memory, disk },
+      free: {
+        cpus: cpus - amount(worker.cpusInUse),
+        gpus: gpus - amount(worker.gpusInUse),
+        memory: memory - amount(worker.memoryInUse),
+        disk,
+      },
+      freeSlots: worker.slots === null ? Number.POSITIVE_INFINITY : amount(worker.slots) - assignedRuns,
+      runsLeft: amount(worker.runsLeft),
+      assignedRuns,
+      tie: input.tieBreak(worker),
+    };
+  });
 }
 
 /** A number a worker did not give properly means there is nothing of it (execution.md §31.4). */
@@ -83,6 +81,7 @@ function has(resources: Resources, request: ResourceRequest): boolean {
 /** Whether the run would find room now, were there no other reason against the worker. */
 export function hasRoom(view: WorkerView, request: ResourceRequest): boolean {
   return (
+    !view.worker.terminating &&
     view.runsLeft > 0 &&
     view.freeSlots > 0 &&
     tagMatches(view.worker, request.queue) &&
@@ -93,11 +92,17 @@ export function hasRoom(view: WorkerView, request: ResourceRequest): boolean {
 /** Whether the run would find room once everything else on the worker has ended. */
 export function couldHaveRoom(view: WorkerView, request: ResourceRequest): boolean {
   return (
+    !view.worker.terminating &&
     view.runsLeft > 0 &&
     view.worker.slots !== 0 &&
     tagMatches(view.worker, request.queue) &&
-    has(view.total, request)
+    isLargeEnough(view, request)
   );
+}
+
+/** Whether the whole worker has what the run asks for. */
+export function isLargeEnough(view: WorkerView, request: ResourceRequest): boolean {
+  return has(view.total, request);
 }
 
 export function canRunImage(view: WorkerView, request: ResourceRequest): boolean {

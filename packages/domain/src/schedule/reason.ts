@@ -1,31 +1,49 @@
 import { formatSize } from '../units/size.ts';
 import type { Candidates } from './candidates.ts';
-import { canRunImage, couldHaveRoom, hasRoom, mayTake, tagMatches, type WorkerView } from './pool.ts';
+import {
+  canRunImage,
+  couldHaveRoom,
+  hasRoom,
+  isLargeEnough,
+  mayTake,
+  tagMatches,
+  type WorkerView,
+} from './pool.ts';
 import type { StagedRun } from './plan-types.ts';
 import type { ResourceRequest } from './request.ts';
+import { shortfallHint } from './shortfalls.ts';
 
 /** How the sentence begins that says no worker qualifies; clients match it (execution.md §13.3). */
 export const noWorkerText = "No worker can meet your bundle's resource requirements.";
 
-const mostBrackets = 10;
+/** Which waiting runs are served before a run: nobody's, the user's own of a higher priority, or others. */
+export type Ahead = 'nobody' | 'own priority' | 'others';
 
-/**
- * Why a run waits and what would let it start, for a run that no worker qualifies for (execution.md §13.3).
- *
- * @param mayUseCommon whether the owner has parallel runs left.
- */
+export interface WaitingCase {
+  /** Whether the owner has parallel runs left. */
+  mayUseCommon: boolean;
+  rootUserId: string;
+  /** The owner's runs on workers of others; said where the quota is what is waited for. */
+  runsElsewhere: number;
+  ahead: Ahead;
+}
+
+/** Why a run waits and what would let it start, for a run that no worker qualifies for (execution.md §13.3). */
 export function waitingReason(
   run: StagedRun,
   request: ResourceRequest,
-  candidates: Candidates,
-  options: { mayUseCommon: boolean; rootUserId: string },
+  { near, common }: Candidates,
+  given: WaitingCase,
 ): string {
-  const { near, common } = candidates;
-  const all = [...near, ...common];
-  if (all.length === 0) {
+  const connected = [...near, ...common];
+  if (connected.length === 0) {
     return `${noWorkerText} No worker is connected that may take your runs: start one with cl-worker, or ask whoever runs this server.`;
   }
-  const willing = all.filter((view) => mayTake(view, run, options.rootUserId));
+  const staying = connected.filter(({ worker }) => !worker.terminating);
+  if (staying.length === 0) {
+    return `${noWorkerText} Every worker that may take your runs is shutting down: the run goes to the next one that starts.`;
+  }
+  const willing = staying.filter((view) => mayTake(view, run, given.rootUserId));
   if (willing.length === 0) {
     return `${noWorkerText} The workers shared with you belong to users who may not control this run: grant their owner the permission "all", or start a worker of your own.`;
   }
@@ -38,10 +56,12 @@ export function waitingReason(
     return `${noWorkerText} The run failed to start again and again on every worker that could take it; it is tried there again later. Starting another worker helps at once.`;
   }
   const isCommon = new Set(common);
-  if (!options.mayUseCommon && allowed.some((view) => isCommon.has(view) && hasRoom(view, request))) {
-    return 'You have as many runs on shared workers as your quota allows at once: this one starts when one of them ends, or on a worker of your own.';
-  }
-  return `${noWorkerText} Available resources: ${brackets(allowed, request)}${advice(allowed, request)}`;
+  const possible = allowed.filter((view) => couldHaveRoom(view, request));
+  const heldBack = possible.filter((view) => isCommon.has(view));
+  const onlyHeldBack = heldBack.length === possible.length || heldBack.some((view) => hasRoom(view, request));
+  if (!given.mayUseCommon && heldBack.length > 0 && onlyHeldBack) return quotaText(given.runsElsewhere);
+  const hint = shortfallHint(allowed, request);
+  return `${noWorkerText} Available resources: ${hint}. ${advice(allowed, request, given.ahead)}`;
 }
 
 function onlyImageIsMissing(
@@ -53,65 +73,55 @@ function onlyImageIsMissing(
   return !suited.some(room) && willing.some(room);
 }
 
-function advice(views: readonly WorkerView[], request: ResourceRequest): string {
+function quotaText(runsElsewhere: number): string {
+  const runs = `${runsElsewhere} ${runsElsewhere === 1 ? 'run' : 'runs'}`;
+  return runsElsewhere === 0
+    ? 'Your quota allows you no runs on shared workers: this one starts on a worker of your own.'
+    : `You have ${runs} on shared workers, as many as your quota allows at once: this one starts when one of them ends, or on a worker of your own.`;
+}
+
+function advice(views: readonly WorkerView[], request: ResourceRequest, ahead: Ahead): string {
   if (views.some((view) => couldHaveRoom(view, request))) {
-    return '. The run starts when runs that are under way there have ended.';
+    return `The run starts when runs that are under way there have ended${after[ahead]}.`;
   }
-  if (!views.some((view) => tagMatches(view.worker, request.queue))) {
+  const tagged = views.filter((view) => tagMatches(view.worker, request.queue));
+  if (tagged.length === 0) {
     return request.queue === ''
-      ? '. Every worker is reserved for a queue: name one with --request-queue, or start another worker.'
-      : '. No worker serves the queue: start one with that tag, or name another queue.';
+      ? 'Every worker is reserved for a queue: name one with --request-queue, or start another worker.'
+      : 'No worker serves the queue: start one with that tag, or name another queue.';
   }
-  return '. No worker is large enough: ask for less, or start one that has what is missing.';
-}
-
-/** One bracket a worker, leaving out those that another worker beats in everything. */
-function brackets(views: readonly WorkerView[], request: ResourceRequest): string {
-  const usable = views.filter((view) => view.runsLeft > 0 && tagMatches(view.worker, request.queue));
-  const best = undominated(usable);
-  const shown = views.filter((view) => !best.some((other) => dominates(other, view)));
-  const texts = shown.slice(0, mostBrackets).map((view) => `[${shortfalls(view, request).join(', ')}]`);
-  const more = shown.length - texts.length;
-  return more > 0 ? `${texts.join(', ')} and ${more} more workers` : texts.join(', ');
-}
-
-/** The workers no other beats, one for each amount of resources: enough to tell whether any worker is beaten. */
-function undominated(views: readonly WorkerView[]): WorkerView[] {
-  const byAmount = new Map<string, WorkerView>();
-  for (const view of views) {
-    const { cpus, gpus, memory, disk } = view.free;
-    byAmount.set(`${cpus}/${gpus}/${memory}/${disk ?? 0}`, view);
+  const large = tagged.filter((view) => isLargeEnough(view, request));
+  if (large.length > 0) {
+    return large.every((view) => view.runsLeft <= 0)
+      ? 'The workers that are large enough were told to end after a number of runs and take no more: start another one.'
+      : 'The workers that are large enough are told to hold no runs: start one with more --slots.';
   }
-  const best: WorkerView[] = [];
-  for (const view of byAmount.values()) {
-    if (!best.some((other) => dominates(other, view))) best.push(view);
-  }
-  return best;
+  return `No worker is large enough: the most that any has is ${most(tagged, request)}. Ask for less, or start a larger one.`;
 }
 
-function dominates({ free: one }: WorkerView, { free: other }: WorkerView): boolean {
-  return (
-    one.cpus > other.cpus &&
-    one.gpus > other.gpus &&
-    one.memory > other.memory &&
-    (one.disk ?? 0) > (other.disk ?? 0)
-  );
-}
+const after: Readonly<Record<Ahead, string>> = {
+  nobody: '',
+  'own priority': ', after runs of yours with a higher priority',
+  others: ', after waiting runs that come before it',
+};
 
-function shortfalls(view: WorkerView, request: ResourceRequest): string[] {
-  const { free, worker } = view;
-  const disk = free.disk ?? 0;
-  const size = (bytes: number): string => formatSize(Math.max(0, bytes));
-  const count = (value: number): number => Math.max(0, value);
-  return [
-    // Raw texts are compared, so `tag=x` is listed for a worker tagged `x` as well: the original's form.
-    request.queue !== '' && request.queue !== worker.tag
-      ? `${worker.tag ?? 'No'} queue (${request.queue} requested)`
-      : '',
-    free.cpus < request.cpus ? `${count(free.cpus)} CPUs (${request.cpus} requested)` : '',
-    free.gpus < request.gpus ? `${count(free.gpus)} GPUs (${request.gpus} requested)` : '',
-    free.memory < request.memory ? `${size(free.memory)} memory (${size(request.memory)} requested)` : '',
-    disk < request.disk ? `${size(disk)} disk (${size(request.disk)} requested)` : '',
-    view.freeSlots <= 0 ? '0 slots (1 requested)' : '',
-  ].filter((text) => text !== '');
+/** What the largest workers have of everything that some worker has too little of. */
+function most(views: readonly WorkerView[], request: ResourceRequest): string {
+  const largest = (key: 'cpus' | 'gpus' | 'memory' | 'disk'): number =>
+    Math.max(...views.map(({ total }) => total[key] ?? 0));
+  const named = [
+    { asked: request.cpus, has: largest('cpus'), text: (value: number) => `${value} CPUs` },
+    { asked: request.gpus, has: largest('gpus'), text: (value: number) => `${value} GPUs` },
+    {
+      asked: request.memory,
+      has: largest('memory'),
+      text: (value: number) => `${formatSize(value)} memory`,
+    },
+    { asked: request.disk, has: largest('disk'), text: (value: number) => `${formatSize(value)} free disk` },
+  ];
+  const short = named.filter(({ asked, has }) => has < asked);
+  // Each has enough of one thing and too little of another: then all of it matters.
+  return (short.length > 0 ? short : named.filter(({ asked }) => asked > 0))
+    .map(({ has, text }) => text(has))
+    .join(', ');
 }

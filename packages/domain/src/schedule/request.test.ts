@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { limitProblems } from './limits.ts';
-import { orderRuns } from './order.ts';
+import { orderRuns } from './turns.ts';
 import { defaultRequestSettings, resolveRequest, withTag } from './request.ts';
 
 const gibibyte = 1024 ** 3;
@@ -22,6 +22,7 @@ describe('requests', () => {
       image: 'codalab/default-cpu:latest',
       imageRequested: false,
       network: false,
+      sharedMemory: undefined,
       queue: '',
       priority: 0,
     });
@@ -37,6 +38,7 @@ describe('requests', () => {
         request_time: '2h',
         request_docker_image: '',
         request_network: true,
+        request_shared_memory: '64m',
         request_queue: ' tag=big ',
         request_priority: -1,
       }),
@@ -49,6 +51,7 @@ describe('requests', () => {
       image: 'codalab/default-gpu:latest',
       imageRequested: false,
       network: true,
+      sharedMemory: 64 * 1024 ** 2,
       queue: 'tag=big',
       priority: -1,
     });
@@ -57,6 +60,55 @@ describe('requests', () => {
   it('take no memory to mean the default', () => {
     expect(resolve({ request_memory: '0' })).toMatchObject({ memory: 2 * gibibyte });
     expect(resolve({ request_cpus: 0 })).toMatchObject({ cpus: 1 });
+  });
+
+  it('take 0 for not said, so that it is no way around a maximum', () => {
+    const maxima = { maxTime: 600, maxDisk: gibibyte };
+    expect(resolve({ request_time: '0', request_disk: '0g' }, maxima)).toMatchObject({
+      time: 600,
+      disk: gibibyte,
+    });
+    expect(resolve({ request_time: '0', request_disk: '0' })).toMatchObject({ time: 0, disk: 0 });
+    expect(resolve({ request_shared_memory: '0' })).toMatchObject({ sharedMemory: undefined });
+  });
+
+  it('tell what is empty from what is missing in nothing', () => {
+    const empty = {
+      request_cpus: 0,
+      request_gpus: 0,
+      request_memory: '',
+      request_disk: '',
+      request_time: '',
+      request_shared_memory: '',
+      request_docker_image: '',
+      request_queue: '',
+      request_priority: 0,
+      request_network: false,
+    };
+    const nothing = Object.fromEntries(Object.keys(empty).map((key) => [key, null]));
+    expect(resolve(empty)).toEqual(resolve({}));
+    expect(resolve(nothing)).toEqual(resolve({}));
+  });
+
+  it('count truth values as original servers do', () => {
+    expect(resolve({ request_cpus: true, request_gpus: false, request_priority: true })).toMatchObject({
+      cpus: 1,
+      gpus: 0,
+      priority: 1,
+    });
+  });
+
+  it('may be huge', () => {
+    expect(
+      resolve({
+        request_cpus: 1e9,
+        request_memory: '8000t',
+        request_time: '1000000y',
+        request_priority: 1e15,
+      }),
+    ).toMatchObject({ cpus: 1e9, memory: 8000 * 1024 ** 4, time: 1e6 * 365 * 86400, priority: 1e15 });
+    expect(resolve({ request_memory: '99999999t' })).toContain('Invalid size: 99999999t');
+    expect(resolve({ request_cpus: 1e300 })).toContain('request_cpus');
   });
 
   it('default to what is left of quota and server maximum, never to a negative limit', () => {
@@ -90,6 +142,8 @@ describe('requests', () => {
     expect(resolve({ request_disk: '-1' })).toContain('request_disk');
     expect(resolve({ request_cpus: -1 })).toContain('request_cpus');
     expect(resolve({ request_gpus: 'two' })).toContain('two');
+    expect(resolve({ request_cpus: 1.5 })).toContain('1.5');
+    expect(resolve({ request_shared_memory: '1gb' })).toContain('request_shared_memory: Invalid size: 1gb');
   });
 });
 
@@ -154,6 +208,16 @@ describe('order', () => {
   it('lets everybody fill their own places by priority', () => {
     const runs = [run('A', 1, 'A1 first'), run('B', 2), run('A', 3), run('B', 1), run('A', 1, 'A1 second')];
     expect(orderRuns(runs).map(({ name }) => name)).toEqual(['A3', 'B2', 'A1 first', 'B1', 'A1 second']);
+  });
+
+  it('gives the turn to those who have least elsewhere', () => {
+    const runs = [run('A', 0, 'A first'), run('A', 0, 'A second'), run('B', 0), run('C', 0)];
+    expect(orderRuns(runs, new Map([['B', 1]])).map(({ name }) => name)).toEqual([
+      'A first',
+      'C0',
+      'A second',
+      'B0',
+    ]);
   });
 
   it('puts negative priorities after unset ones and keeps age among equals', () => {

@@ -1,5 +1,5 @@
 import { failure, success, type Outcome } from '../outcome.ts';
-import type { Metadata } from '../bundle/metadata-key.ts';
+import type { Metadata, MetadataValue } from '../bundle/metadata-key.ts';
 import { parseDuration } from '../units/duration.ts';
 import { parseSize } from '../units/size.ts';
 
@@ -17,6 +17,8 @@ export interface ResourceRequest {
   /** The run named its image itself; otherwise `image` is the server's default. */
   imageRequested: boolean;
   network: boolean;
+  /** Bytes of /dev/shm; undefined leaves them to the worker. Part of `memory`, so nothing more is booked. */
+  sharedMemory: number | undefined;
   /** As written in `request_queue`, perhaps with `tag=` in front; empty for none. */
   queue: string;
   /** Larger first, 0 when not given. */
@@ -64,26 +66,34 @@ export function resolveRequest(
   if (!disk.ok) return disk;
   const time = quantity(metadata, 'request_time', parseDuration);
   if (!time.ok) return time;
+  const sharedMemory = quantity(metadata, 'request_shared_memory', parseSize);
+  if (!sharedMemory.ok) return sharedMemory;
   const cpus = count(metadata, 'request_cpus');
   if (!cpus.ok) return cpus;
   const gpus = count(metadata, 'request_gpus');
   if (!gpus.ok) return gpus;
   const image = text(metadata, 'request_docker_image');
   const fallback = gpus.value > 0 ? settings.defaultGpuImage : settings.defaultCpuImage;
-  const priority = metadata['request_priority'];
   return success({
     cpus: cpus.value === 0 ? 1 : cpus.value,
     gpus: gpus.value,
     // "0" would be a container without limit that its worker then kills for using more than nothing.
-    memory: memory.value === undefined || memory.value === 0 ? defaultMemory : memory.value,
-    disk: disk.value ?? defaultLimit(left.disk, settings.maxDisk),
-    time: time.value ?? defaultLimit(left.time, settings.maxTime),
+    memory: given(memory.value) ?? defaultMemory,
+    // "0" is no way around the server's maximum.
+    disk: given(disk.value) ?? defaultLimit(left.disk, settings.maxDisk),
+    time: given(time.value) ?? defaultLimit(left.time, settings.maxTime),
     image: withTag(image === '' ? fallback : image),
     imageRequested: image !== '',
     network: metadata['request_network'] === true,
+    sharedMemory: given(sharedMemory.value),
     queue: text(metadata, 'request_queue'),
-    priority: typeof priority === 'number' && Number.isFinite(priority) ? priority : 0,
+    priority: priorityOf(metadata['request_priority']),
   });
+}
+
+/** Nothing of something is as good as not said. */
+function given(value: number | undefined): number | undefined {
+  return value === 0 ? undefined : value;
 }
 
 /** A quota that is overdrawn gives no limit: it kills the run by itself, and a negative limit means nothing. */
@@ -114,7 +124,14 @@ function quantity(
 }
 
 function count(metadata: Metadata, key: string): Outcome<number> {
+  // Original clients count a truth value as 1 or 0.
   const value = metadata[key] ?? 0;
-  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return success(value);
+  const number = typeof value === 'boolean' ? Number(value) : value;
+  if (typeof number === 'number' && Number.isSafeInteger(number) && number >= 0) return success(number);
   return failure(`${key}: expected a whole number, 0 or more, not ${String(value)}`);
+}
+
+function priorityOf(value: MetadataValue | undefined): number {
+  const number = typeof value === 'boolean' ? Number(value) : value;
+  return typeof number === 'number' && Number.isFinite(number) ? number : 0;
 }
