@@ -1,5 +1,6 @@
 import { commitRequest, fetchRequest, offerRequest, packContentType } from '@sheaf/wire';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { ConnectionError } from './connection-error.ts';
 import { nodeTransport, type NodeTransport } from './node/transport.ts';
 import { RestClient } from './rest-client.ts';
 import { sendJson, startHttpServer, type HttpServer } from './testing/http-server.ts';
@@ -84,4 +85,11 @@ test('an entry is looked up by its path', async () => {
   server.answer((_, response) => sendJson(response, { data }));
   expect(await transferPeer(client, uuid).entry('k/ä')).toEqual(data);
   expect(server.seen[0]?.path).toBe(`/rest/bundles/${uuid}/contents/entry/k/%C3%A4`);
+});
+
+test('a connection on which nothing moves any more is given up', async () => {
+  server.answer(() => undefined);
+  const peer = transferPeer(client, uuid, { silence: 200 });
+  await expect(peer.offer([[digest, 3]])).rejects.toBeInstanceOf(ConnectionError);
+  await expect(peer.commit(root)).rejects.toBeInstanceOf(ConnectionError);
 });

@@ -20,7 +20,13 @@ export interface TransferPeerOptions {
   readonly epoch?: number;
   /** Whether a commit makes the bundle ready; false, as workers want it, leaves its state alone. True without an epoch. */
   readonly finalize?: boolean;
+  /** Milliseconds without a byte in either direction after which a connection counts as dead. */
+  readonly silence?: number;
 }
+
+const usualSilence = 2 * 60_000;
+/** The server looks at everything that a root leads to before it answers: for a million files this takes a while. */
+const silenceOfCommits = 10 * 60_000;
 
 interface Cancellable {
   readonly signal?: AbortSignal;
@@ -59,19 +65,29 @@ export interface TransferPeer {
 export function transferPeer(
   client: RestClient,
   uuid: string,
-  { epoch, finalize = epoch === undefined }: TransferPeerOptions = {},
+  { epoch, finalize = epoch === undefined, silence }: TransferPeerOptions = {},
 ): TransferPeer {
   const base = `/bundles/${uuid}/transfer`;
   const headers: Record<string, string> = {
     'accept-encoding': 'identity',
     ...(epoch === undefined ? {} : { [epochHeader]: String(epoch) }),
   };
-  const common = (context: Cancellable = {}) => ({ ...context, headers, idleTimeout: 0 });
+  const common = (context: Cancellable = {}, idleTimeout = silence ?? usualSilence) => ({
+    ...context,
+    headers,
+    idleTimeout,
+  });
+  const commits = silence ?? silenceOfCommits;
   const offer = (request: Partial<OfferRequest>, context?: Cancellable) =>
     client.json<OfferResponse>('POST', `${base}/offer`, { ...common(context), json: request });
-  const pack = (body: SizedBody, context: Cancellable | undefined, query: RequestOptions['query'] = {}) =>
+  const pack = (
+    body: SizedBody,
+    context: Cancellable | undefined,
+    patience?: number,
+    query: RequestOptions['query'] = {},
+  ) =>
     client.json<CommitResponse>('POST', `${base}/pack`, {
-      ...common(context),
+      ...common(context, patience),
       query,
       body,
       contentType: packContentType,
@@ -92,8 +108,9 @@ export function transferPeer(
       });
     },
     commit: (root, context) =>
-      client.json('POST', `${base}/commit`, { ...common(context), json: { root, finalize } }),
-    commitPack: (root, body, context) => pack(body, context, { root: JSON.stringify(root), finalize }),
+      client.json('POST', `${base}/commit`, { ...common(context, commits), json: { root, finalize } }),
+    commitPack: (root, body, context) =>
+      pack(body, context, commits, { root: JSON.stringify(root), finalize }),
     async entry(path, context) {
       const route = `/bundles/${uuid}/contents/entry/${encodePath(path)}`;
       return (await client.json<EntryResponse>('GET', route, { ...context, headers })).data;

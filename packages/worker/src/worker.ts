@@ -40,6 +40,7 @@ const givingBackTime = 60_000;
 const farewellTime = 10_000;
 /** Milliseconds without runs until the worker tidies up. */
 const idleAfter = 3000;
+const hour = 3_600_000;
 
 export class Worker {
   /** Resolves when the worker has ended, by itself or because it was told to. */
@@ -60,6 +61,7 @@ export class Worker {
   #terminating = false;
   #stopping: Promise<void> | undefined;
   #leavingTimer: NodeJS.Timeout | undefined;
+  #upkeep: NodeJS.Timeout | undefined;
   #idleTimer: NodeJS.Timeout | undefined;
 
   constructor(parts: WorkerParts) {
@@ -151,6 +153,9 @@ export class Worker {
     for (const record of records) this.#runs.recover(record);
     const { signal } = this.#shutdown;
     this.#looping = Promise.all([this.#checkins.run(signal), this.#disk.watch(signal)]).then(() => undefined);
+    const { unsent } = this.#parts.tools;
+    void unsent.clear();
+    this.#upkeep = setInterval(() => void unsent.clear(), hour).unref();
     const { exitWhenIdle, exitAfterRuns } = this.#parts.settings;
     if (exitWhenIdle || exitAfterRuns < unlimitedRuns) {
       this.#leavingTimer = setInterval(() => this.#leaveIfDone(), 1000);
@@ -173,6 +178,7 @@ export class Worker {
     const { settings, tools, saved, protocol } = this.#parts;
     this.#terminating = true;
     clearInterval(this.#leavingTimer);
+    clearInterval(this.#upkeep);
     clearTimeout(this.#idleTimer);
     if (settings.passDownTermination) await this.#giveBackRuns();
     this.#shutdown.abort(new Error('the worker ends'));

@@ -25,6 +25,7 @@ import { sendJson, sendNothing } from '../http/json.ts';
 import { parse } from '../http/parse.ts';
 import { queryOf } from '../http/query.ts';
 import { registerRaw } from '../http/raw-body.ts';
+import { dropSilentBodies } from '../http/silent-bodies.ts';
 import { requireUser } from '../http/viewer.ts';
 import type { Execution } from '../runs/execution.ts';
 import type { Services } from '../services.ts';
@@ -104,6 +105,7 @@ export function registerTransferRoutes(
   });
 
   registerRaw(app, services, (scope) => {
+    dropSilentBodies(scope);
     scope.post('/rest/bundles/:uuid/transfer/pack', write, async (request: TransferRequest, reply) => {
       try {
         const uploader = uploaderOf(request);

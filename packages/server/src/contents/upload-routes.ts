@@ -4,6 +4,7 @@ import { discardBody } from '../http/discard-body.ts';
 import { sendNothing } from '../http/json.ts';
 import { queryOf } from '../http/query.ts';
 import { registerRaw } from '../http/raw-body.ts';
+import { dropSilentBodies } from '../http/silent-bodies.ts';
 import { requireUser } from '../http/viewer.ts';
 import type { Services } from '../services.ts';
 import { asRefusal } from './refusals.ts';
@@ -15,6 +16,7 @@ import { upload } from './upload.ts';
 export function registerUploadRoutes(app: FastifyInstance, services: Services): void {
   const repeated = new RepeatedRequests(services.clock);
   registerRaw(app, services, (scope) => {
+    dropSilentBodies(scope);
     scope.put(
       '/rest/bundles/:uuid/contents/blob/',
       { config: { access: 'user-with-access' } },

@@ -36,8 +36,8 @@ export async function createApp(services: Services, execution: Execution): Promi
     genReqId: () => services.ids.secret(12),
     bodyLimit,
     rewriteUrl,
-    // Lists of specs make long request lines (rest-api.md §26).
-    http: { maxHeaderSize: 128 * 1024 },
+    // Lists of specs make long request lines (rest-api.md §26). Peers that are gone without a word are found out.
+    http: { maxHeaderSize: 128 * 1024, keepAlive: true, keepAliveInitialDelay: 60_000 },
     forceCloseConnections: 'idle',
     routerOptions: {
       maxParamLength: 4096,

@@ -130,6 +130,12 @@ export class DependencyCache {
     this.#cleanLater(this.#options.limit);
   }
 
+  /** Removes everything that no run uses: the disk is full. */
+  async clearUnused(): Promise<void> {
+    this.#cleanLater(0);
+    await this.#cleaning;
+  }
+
   /** Returns when everything that is being written or removed is done. */
   async settle(): Promise<void> {
     await this.#cleaning;

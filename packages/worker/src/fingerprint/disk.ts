@@ -2,15 +2,21 @@
 import { statfs } from 'node:fs/promises';
 import { systemCode } from '../errors.ts';
 
-/** Bytes that an ordinary user may still write; null where the system does not tell. */
-export async function freeDisk(directory: string): Promise<number | null> {
+/** In bytes. */
+export interface DiskSpace {
+  /** What an ordinary user may still write. */
+  readonly free: number;
+  readonly total: number;
+}
+
+/** Undefined where the system does not tell: a check-in without these numbers is better than none. */
+export async function diskSpace(directory: string): Promise<DiskSpace | undefined> {
   try {
-    const { bavail, bsize } = await statfs(directory);
-    const free = bavail * bsize;
-    return Number.isSafeInteger(free) ? free : null;
+    const { bavail, blocks, bsize } = await statfs(directory);
+    const space = { free: bavail * bsize, total: blocks * bsize };
+    return Number.isSafeInteger(space.free) && Number.isSafeInteger(space.total) ? space : undefined;
   } catch (error) {
-    // A check-in without this number is better than none.
-    if (systemCode(error) !== undefined) return null;
+    if (systemCode(error) !== undefined) return undefined;
     throw error;
   }
 }

@@ -83,6 +83,8 @@ export const runRecord = z.object({
   destroyed: z.boolean(),
   failure: z.string().nullable(),
   platformFailure: z.boolean(),
+  /** The server does not want the results, and never will: they are kept here for a while. */
+  unsent: z.boolean().default(false),
   kill: killCause.nullable(),
   usage: z.object({
     /** Seconds. */
@@ -121,6 +123,7 @@ export function newRecord(message: z.infer<typeof runMessage>, now: number): Run
     destroyed: false,
     failure: null,
     platformFailure: false,
+    unsent: false,
     kill: null,
     usage: { cpuUser: 0, cpuSystem: 0, memoryMax: 0, disk: 0 },
   };

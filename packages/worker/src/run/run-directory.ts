@@ -18,9 +18,14 @@ export async function makeRunDirectory(path: string, ownership: Ownership): Prom
 
 /** Removes it, unless it belongs to another attempt by now. */
 export async function removeRunDirectory(path: string, ownership: Ownership): Promise<void> {
-  if (ownership !== undefined && (await ownerOf(path)) !== ownerText(ownership)) return;
+  if (!(await isOwn(path, ownership))) return;
   await removeAll(path);
   if (ownership !== undefined) await rm(ownerFile(path), { force: true });
+}
+
+/** Whether no other attempt has taken it over. */
+export async function isOwn(path: string, ownership: Ownership): Promise<boolean> {
+  return ownership === undefined || (await ownerOf(path)) === ownerText(ownership);
 }
 
 function ownerFile(path: string): string {

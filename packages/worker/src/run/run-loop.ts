@@ -137,6 +137,7 @@ function afterFailure(record: RunRecord, step: WorkingStep, error: unknown): Ste
     case 'collect':
     case 'upload':
       record.failure = failureWithUploadError(record.failure, message);
+      record.unsent = true;
       return 'finish';
     default:
       return assertNever(step);

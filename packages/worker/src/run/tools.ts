@@ -10,6 +10,7 @@ import type { HeldRun } from './held-run.ts';
 import type { RunRecord } from './record.ts';
 import type { Ownership } from './run-directory.ts';
 import type { Runtimes } from './runtimes.ts';
+import type { UnsentResults } from './unsent-results.ts';
 
 export interface RunTools {
   readonly settings: Pick<Settings, 'id' | 'sharedMemory' | 'maximumImageSize' | 'preemptible'>;
@@ -19,6 +20,8 @@ export interface RunTools {
   readonly resources: ResourcePool;
   /** Takes the results of one attempt of a run. */
   readonly results: (uuid: string, epoch: number) => SendPeer<unknown>;
+  /** Where results go that the server refused for good. */
+  readonly unsent: UnsentResults;
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;

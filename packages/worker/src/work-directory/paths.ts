@@ -11,6 +11,8 @@ export interface WorkPaths {
   readonly images: string;
   /** What the sandbox runtime keeps. */
   readonly sandboxes: string;
+  /** Results that the server refused for good, kept for a while. */
+  readonly unsent: string;
   /** On its way out. */
   readonly trash: string;
   readonly identity: string;
@@ -30,6 +32,7 @@ export function workPaths(root: string, own: { readonly shared: boolean; readonl
     cache: join(mine, 'cache'),
     images: join(mine, 'images.json'),
     sandboxes: join(mine, 'sandboxes'),
+    unsent: join(mine, 'unsent'),
     trash: join(mine, 'trash'),
     identity: join(mine, 'identity'),
     lock: join(mine, 'worker.lock'),

@@ -23,6 +23,7 @@ export async function collect(attempt: Attempt): Promise<Step> {
   } catch (error) {
     signal.throwIfAborted();
     record.failure = failureWithUploadError(record.failure, messageOf(error));
+    record.unsent = true;
     return 'finish';
   }
   record.usage.disk = sizeOfResults(attempt.hashed);

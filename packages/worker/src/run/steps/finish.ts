@@ -1,5 +1,5 @@
 /** Reports the end until the server has taken note of it, then leaves nothing of the run behind (execution.md §17.4). */
-import { removeRunDirectory } from '../run-directory.ts';
+import { isOwn, removeRunDirectory } from '../run-directory.ts';
 import { ownershipOf, type Attempt } from '../tools.ts';
 import { destroyMeanwhile } from './destroy.ts';
 
@@ -20,7 +20,12 @@ export async function clearAway(attempt: Attempt, options: { keepDirectory?: boo
   tools.resources.leave(run.uuid);
   tools.images.release(run.uuid);
   tools.cache.release(run.uuid);
-  if (options.keepDirectory !== true) await removeRunDirectory(run.directory, ownershipOf(run.record, tools));
+  if (options.keepDirectory === true) return;
+  const ownership = ownershipOf(run.record, tools);
+  if (run.record.unsent && (await isOwn(run.directory, ownership))) {
+    await tools.unsent.keep(run.uuid, run.directory);
+  }
+  await removeRunDirectory(run.directory, ownership);
 }
 
 async function orShutdown(promise: Promise<void>, shutdown: AbortSignal): Promise<void> {

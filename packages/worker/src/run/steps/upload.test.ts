@@ -100,15 +100,25 @@ it('does not try again what the server refuses, and keeps what had failed before
   expect(attempt.run.record.failure).toBe(
     'Memory limit 1g exceeded.. Error while uploading: Upload failed: too much',
   );
+  expect(attempt.run.record.unsent).toBe(true);
 });
 
 it('tries again after a conflict, as when an upload before it is still being received', async () => {
   const attempt = await attemptWith((tries) =>
-    tries === 1 ? new SheafError('conflict', 'somebody else is sending this') : undefined,
+    tries < 20 ? new SheafError('conflict', 'somebody else is sending this') : undefined,
   );
 
   expect(await upload(attempt)).toBe('finish');
   expect(attempt.run.record.failure).toBeNull();
+});
+
+it('waits for the word of the server where the run is given up there, and may be taken back', async () => {
+  const attempt = await attemptWith((tries) =>
+    tries < 8 ? new SheafError('stale-assignment', 'Attempt 1 is not the current one.') : undefined,
+  );
+
+  expect(await upload(attempt)).toBe('finish');
+  expect(attempt.run.record).toMatchObject({ failure: null, unsent: false });
 });
 
 it('does not go on for ever with failures of its own', async () => {

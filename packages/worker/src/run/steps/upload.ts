@@ -32,12 +32,13 @@ export async function upload(attempt: Attempt): Promise<Step> {
       signal.throwIfAborted();
       if (error instanceof FileChangedError && others === 0) return 'collect';
       if (error instanceof ConnectionError) troubleSince = undefined;
-      else if (isServerAway(error)) troubleSince ??= tools.clock.now();
+      else if (isServerAway(error) || isInTheWay(error)) troubleSince ??= tools.clock.now();
       else others += 1;
       const waited = troubleSince === undefined ? 0 : tools.clock.now() - troubleSince;
       if (isFinal(error) || others >= otherFailures || waited > patience) {
         tools.log.warn({ run: run.uuid, error: messageOf(error) }, 'the results of a run cannot be stored');
         record.failure = failureWithUploadError(record.failure, messageOf(error));
+        record.unsent = true;
         return 'finish';
       }
       tools.log.info(
@@ -50,7 +51,15 @@ export async function upload(attempt: Attempt): Promise<Step> {
   }
 }
 
-/** Refused for good; two uploads of the same bytes that got in each other's way are not. */
+/** Refused for good. */
 function isFinal(error: unknown): boolean {
-  return isRefusal(error) && !(error instanceof SheafError && error.code === 'conflict');
+  return isRefusal(error) && !isInTheWay(error);
+}
+
+/**
+ * Passes by itself: the server still waits for the rest of an upload whose connection broke without a word; or it has given the run
+ * up while the worker was cut off, and either takes it back or has it dropped with the next report.
+ */
+function isInTheWay(error: unknown): boolean {
+  return error instanceof SheafError && (error.code === 'conflict' || error.code === 'stale-assignment');
 }
