@@ -72,7 +72,8 @@ export async function roomFor(unit: UnitOfWork, bundle: BundleRow): Promise<numb
   return quota === undefined ? Number.POSITIVE_INFINITY : quota.diskQuota - quota.diskUsed + bundle.data_size;
 }
 
-async function requireRoom(unit: UnitOfWork, bundle: BundleRow, size: number): Promise<void> {
+/** @throws SheafError `quota-exceeded` where contents of this size leave the owner no room */
+export async function requireRoom(unit: UnitOfWork, bundle: BundleRow, size: number): Promise<void> {
   if (bundle.owner_id === null) return;
   // Locks the owner's account: of two uploads that end at once, the second sees the first.
   const used = await recomputeDiskUsed(unit, bundle.owner_id);

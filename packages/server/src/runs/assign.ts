@@ -8,14 +8,16 @@ import { queueMessage } from '../workers/message-queue.ts';
 import { workerKeyText, type WorkerKey } from '../workers/worker-key.ts';
 import { history } from './history.ts';
 import { epochSeconds } from './metadata.ts';
+import { noteAction, type KnownInput } from './run-action.ts';
 import { runMessage, type MessageDependency } from './run-message.ts';
+import { noteSharedRun } from './shared-filesystem/records.ts';
 
 /** @returns whether the run was still waiting and now is the worker's */
 export async function assignRun(
   unit: UnitOfWork,
   entries: DependencyEntries,
   run: { uuid: string; metadata: Metadata; request: ResourceRequest; nextEpoch: number },
-  worker: WorkerKey,
+  worker: WorkerKey & { readonly sharesFilesystem: boolean },
   now: number,
 ): Promise<boolean> {
   const row = await transition(unit, {
@@ -51,12 +53,16 @@ export async function assignRun(
     .where('user_id', '=', worker.userId)
     .where('worker_id', '=', worker.workerId)
     .execute();
-  await queueMessage(unit, now, {
-    ...worker,
-    runUuid: run.uuid,
-    epoch: row.epoch,
-    message: runMessage(row, run.metadata, run.request, await messageDependencies(unit, entries, run.uuid)),
-  });
+  const dependencies = await messageDependencies(unit, entries, run.uuid);
+  const message = runMessage(row, run.metadata, run.request, dependencies);
+  if (worker.sharesFilesystem) {
+    // The message follows when everything is in place; preempted runs go on where they were.
+    const resumes = run.metadata['on_preemptible_worker'] === true;
+    await noteSharedRun(unit, { uuid: run.uuid, epoch: row.epoch, message, resumes });
+  } else {
+    const { userId, workerId } = worker;
+    await queueMessage(unit, now, { userId, workerId, runUuid: run.uuid, epoch: row.epoch, message });
+  }
   return true;
 }
 
@@ -64,7 +70,7 @@ async function messageDependencies(
   unit: UnitOfWork,
   entries: DependencyEntries,
   uuid: string,
-): Promise<MessageDependency[]> {
+): Promise<(MessageDependency & KnownInput)[]> {
   const rows = await unit.queries
     .selectFrom('dependency')
     .leftJoin('bundle as parent', 'parent.uuid', 'dependency.parent_uuid')
@@ -79,14 +85,19 @@ async function messageDependencies(
     .where('dependency.child_uuid', '=', uuid)
     .orderBy('dependency.id')
     .execute();
-  return rows.map((row) => ({
-    child_path: row.child_path,
-    parent_uuid: row.parent_uuid,
-    parent_path: row.parent_path,
-    parent_name: row.parent_name,
-    entry: entries.known(
-      { root_entry: row.root_entry ?? null, contents_digest: row.contents_digest ?? null },
-      row.parent_path,
-    ),
-  }));
+  return rows.map((row) => {
+    const parent = {
+      uuid: row.parent_uuid,
+      root_entry: row.root_entry ?? null,
+      contents_digest: row.contents_digest ?? null,
+    };
+    return {
+      child_path: row.child_path,
+      parent_uuid: row.parent_uuid,
+      parent_path: row.parent_path,
+      parent_name: row.parent_name,
+      entry: entries.known(parent, row.parent_path),
+      input: entries.knownInput(parent, row.parent_path),
+    };
+  });
 }

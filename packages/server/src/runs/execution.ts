@@ -14,6 +14,7 @@ import { Maintenance } from './maintenance.ts';
 import { Maker } from './make.ts';
 import { requestSettings } from './request-settings.ts';
 import { Scheduler, type SchedulerCounters } from './scheduler.ts';
+import { SharedRuns } from './shared-filesystem/shared-runs.ts';
 import { StagedRuns } from './staged-runs.ts';
 
 export interface Execution {
@@ -41,12 +42,14 @@ export function createExecution(services: Services, options: ExecutionOptions = 
   const held = new HeldCheckins(services.events, services.clock);
   const wakeUps = new WakeUps(services.events, services.clock);
   const maker = new Maker(services, trees);
+  const sharedRuns = new SharedRuns(services, trees);
   const scheduler = new Scheduler(
     services,
     {
       settings: requestSettings(services.settings),
       workerTimeout: services.settings.workerTimeout,
       entries: new DependencyEntries(trees),
+      laysOut: sharedRuns.possible,
       stagedRuns: new StagedRuns(),
       chance: options.chance ?? Math.random,
     },
@@ -66,6 +69,7 @@ export function createExecution(services: Services, options: ExecutionOptions = 
       await rm(temporary, { recursive: true, force: true });
       await mkdir(temporary, { recursive: true, mode: 0o700 });
       await maker.restageInterrupted();
+      await sharedRuns.start();
       scheduler.start();
       maintenance.start();
       sweeper.start();
@@ -73,7 +77,7 @@ export function createExecution(services: Services, options: ExecutionOptions = 
     stop: async () => {
       held.stop();
       wakeUps.stop();
-      await Promise.all([scheduler.stop(), maintenance.stop(), sweeper.stop()]);
+      await Promise.all([scheduler.stop(), maintenance.stop(), sweeper.stop(), sharedRuns.stop()]);
       await maker.stop();
     },
   };

@@ -5,10 +5,11 @@ import { transition, type BundleRow } from '../bundles/transition.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import { workerKeyText, type WorkerKey } from '../workers/worker-key.ts';
 import { assignmentsOfWorker, type AssignmentRow } from './assignments.ts';
-import { finalizeRun, releaseRun } from './finalize.ts';
+import { releaseRun } from './finalize.ts';
 import { history } from './history.ts';
 import { epochSeconds, metadataOf } from './metadata.ts';
 import { killWaiting, restageRun } from './restage.ts';
+import { finalizeWhenStored } from './shared-filesystem/finalize-when-stored.ts';
 
 /** Removes a worker; its runs go elsewhere, wait for its return, or are finished without it. */
 export async function removeWorker(unit: UnitOfWork, worker: WorkerKey, now: number): Promise<void> {
@@ -52,7 +53,7 @@ export async function loseRun(
       await takeOffline(unit, run, worker, how, now);
       return;
     case 'finalize':
-      await finalizeRun(unit, run, now);
+      if (!(await finalizeWhenStored(unit, run, now))) await releaseRun(unit, run.uuid);
       return;
     case 'nothing':
       await releaseRun(unit, run.uuid);

@@ -41,6 +41,8 @@ export interface PassContext {
   readonly workerTimeout: number;
   readonly entries: DependencyEntries;
   readonly stagedRuns: StagedRuns;
+  /** Whether contents can be laid out for workers that share the server's filesystem. */
+  readonly laysOut: boolean;
   /** Orders equally good workers. */
   readonly chance: () => number;
 }
@@ -144,7 +146,9 @@ async function placeRuns(
   restarts: Restarts,
   now: number,
 ): Promise<Pick<PassResult, 'assigned' | 'failed' | 'moreReasons' | 'noted'>> {
-  const workers = await readWorkers(unit, now - context.workerTimeout);
+  const workers = await readWorkers(unit, now - context.workerTimeout, {
+    laysOut: context.laysOut,
+  });
   const assignedRuns = await readAssignedRuns(unit, context.settings);
   const sharing = await readSharing(unit, workers, owners.keys());
   const controllers = await readControllers(unit, workers);
@@ -174,7 +178,11 @@ async function placeRuns(
       unit,
       context.entries,
       { uuid, metadata, request: found.request.value, nextEpoch: row.epoch + 1 },
-      { userId: worker.user_id, workerId: worker.worker_id },
+      {
+        userId: worker.user_id,
+        workerId: worker.worker_id,
+        sharesFilesystem: worker.shared_file_system === 1,
+      },
       now,
     );
     if (given) assigned += 1;

@@ -23,18 +23,17 @@ export interface AssignedRun {
 const dependencyKeys = z.array(z.tuple([z.string(), z.string()]));
 
 /**
- * Workers a run may be given to. Those that expect a shared filesystem are left out: contents here are blobs, which no worker
- * finds under a bundle's path.
+ * Workers a run may be given to.
+ * @param options.laysOut whether contents can be laid out for workers that share the server's filesystem: those get no runs else
  */
-export async function readWorkers(unit: UnitOfWork, since: number): Promise<WorkerRow[]> {
-  return await unit.queries
-    .selectFrom('worker')
-    .selectAll()
-    .where('checkin_at', '>', since)
-    .where('shared_file_system', '=', 0)
-    .orderBy('user_id')
-    .orderBy('worker_id')
-    .execute();
+export async function readWorkers(
+  unit: UnitOfWork,
+  since: number,
+  options: { laysOut: boolean },
+): Promise<WorkerRow[]> {
+  let query = unit.queries.selectFrom('worker').selectAll().where('checkin_at', '>', since);
+  if (!options.laysOut) query = query.where('shared_file_system', '=', 0);
+  return await query.orderBy('user_id').orderBy('worker_id').execute();
 }
 
 /** What every assigned run takes from its worker. */
@@ -104,7 +103,7 @@ export function planWorkers(
       runsLeft: worker.exit_after_num_runs,
       terminating: worker.is_terminating === 1,
       images: runtime?.success === true ? runtime.data.images : true,
-      sharedFileSystem: false,
+      sharedFileSystem: worker.shared_file_system === 1,
       cachedDependencies: new Set(
         cached.success ? cached.data.map(([uuid, path]) => dependencyCacheKey(uuid, path)) : [],
       ),

@@ -58,6 +58,8 @@ export const runMessage = z.object({
   bundle: runBundle,
   resources: runResources,
 });
+  /** Protocol 2, shared filesystem: a file with this text, by which the worker sees that the paths are the server's. */
+  shared_marker: z.object({ path: z.string(), text: z.string() }).optional(),
 
 export const killMessage = z.object({
   ...delivery,
