@@ -17,12 +17,37 @@ export async function usableCpus(): Promise<number[]> {
   return Array.from({ length: availableParallelism() }, (_, number) => number);
 }
 
-/** @throws StartProblem where the owner names processors that are not there (execution.md §16.1). */
-export function offeredCpus(wanted: 'all' | readonly number[], usable: readonly number[]): readonly number[] {
+/** Numbers of the processors of the machine, whoever may use them; undefined where the system does not tell. */
+export async function presentCpus(): Promise<number[] | undefined> {
+  try {
+    return parseCpuList(await readFile('/sys/devices/system/cpu/present', 'utf8'));
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT') throw error;
+    return undefined;
+  }
+}
+
+/**
+ * The processors to offer: those named that this process may use (execution.md §16.1).
+ * @throws StartProblem where the owner names some that the machine does not have, or none that may be used
+ */
+export function offeredCpus(
+  wanted: 'all' | readonly number[],
+  {
+    usable,
+    present = usable,
+  }: { readonly usable: readonly number[]; readonly present?: readonly number[] | undefined },
+): readonly number[] {
   if (wanted === 'all') return usable;
-  const absent = wanted.filter((number) => !usable.includes(number));
-  if (absent.length === 0) return wanted;
+  const absent = wanted.filter((number) => !present.includes(number) && !usable.includes(number));
+  if (absent.length > 0) {
+    throw new StartProblem(
+      `--cpuset names ${absent.join(',')}, but this machine has only the processors ${present.join(',')}.`,
+    );
+  }
+  const offered = wanted.filter((number) => usable.includes(number));
+  if (offered.length > 0) return offered;
   throw new StartProblem(
-    `--cpuset names ${absent.join(',')}, but this process may use only the processors ${usable.join(',')}.`,
+    `--cpuset names ${wanted.join(',')}, but this process may use only the processors ${usable.join(',')}.`,
   );
 }

@@ -3,7 +3,7 @@ import { totalmem, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { parseCpuList } from './cpu-list.ts';
-import { offeredCpus, usableCpus } from './cpus.ts';
+import { offeredCpus, presentCpus, usableCpus } from './cpus.ts';
 import { diskSpace } from './disk.ts';
 import { findGpus, offeredGpus, parseGpus } from './gpus.ts';
 import { inspectMachine } from './machine.ts';
@@ -24,9 +24,23 @@ it('offers the processors this process may use, or those of them that are named'
   const usable = await usableCpus();
 
   expect(usable.length).toBeGreaterThan(0);
-  expect(offeredCpus('all', [0, 1])).toEqual([0, 1]);
-  expect(offeredCpus([1], [0, 1])).toEqual([1]);
-  expect(() => offeredCpus([1, 7], [0, 1])).toThrow('--cpuset names 7, but');
+  expect(offeredCpus('all', { usable: [0, 1] })).toEqual([0, 1]);
+  expect(offeredCpus([1], { usable: [0, 1] })).toEqual([1]);
+  expect(() => offeredCpus([1, 7], { usable: [0, 1] })).toThrow(
+    '--cpuset names 7, but this machine has only',
+  );
+});
+
+it('offers of the processors named those that this process may use', async () => {
+  const four = { usable: [1, 2], present: [0, 1, 2, 3] };
+
+  expect(offeredCpus([0, 2, 3], four)).toEqual([2]);
+  expect(() => offeredCpus([0, 3], four)).toThrow('may use only the processors 1,2');
+  expect(() => offeredCpus([1, 4], four)).toThrow(
+    '--cpuset names 4, but this machine has only the processors 0,1,2,3',
+  );
+  const usable = await usableCpus();
+  expect(await presentCpus()).toEqual(expect.arrayContaining(usable));
 });
 
 const twoGpus = '0, GPU-aaa\n1, GPU-bbb\n';
@@ -52,7 +66,28 @@ it('offers GPUs by their uuids', () => {
   expect(offeredGpus(['1'], found)).toEqual(['GPU-bbb']);
   expect(offeredGpus(['GPU-aaa'], found)).toEqual(['GPU-aaa']);
   expect(offeredGpus([], found)).toEqual([]);
-  expect(() => offeredGpus(['2'], found)).toThrow('--gpuset names the GPU 2');
+  expect(() => offeredGpus(['2'], found)).toThrow(
+    '--gpuset names the GPU 2, but nvidia-smi lists only 0 (GPU-aaa), 1 (GPU-bbb) on this machine.',
+  );
+  expect(() => offeredGpus(['0'], [])).toThrow('nvidia-smi lists none');
+  expect(() => offeredGpus(['0', 'GPU-aaa'], found)).toThrow('GPU-aaa twice');
+});
+
+// Two cards, none, and what the program says when the driver or a card is broken.
+it.each([
+  ['No devices were found\n', []],
+  ["NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.\n", []],
+  [
+    '0, GPU-8e3f1c2a-7d4b-0c55-9a1e-3b6f2d4c8a10\n1, GPU-1b0d9f4e-22c7-6e58-b3a9-5c7e8d1f0a23\n',
+    ['GPU-8e3f1c2a-7d4b-0c55-9a1e-3b6f2d4c8a10', 'GPU-1b0d9f4e-22c7-6e58-b3a9-5c7e8d1f0a23'],
+  ],
+  [
+    'WARNING: infoROM is corrupted at gpu 0000:00:1E.0\n0, GPU-8e3f1c2a-7d4b-0c55-9a1e-3b6f2d4c8a10\n',
+    ['GPU-8e3f1c2a-7d4b-0c55-9a1e-3b6f2d4c8a10'],
+  ],
+  ['Unable to determine the device handle for GPU 0000:3B:00.0: Unknown Error\n', []],
+])('reads what nvidia-smi says (%#)', (text, uuids) => {
+  expect(parseGpus(text).map(({ uuid }) => uuid)).toEqual(uuids);
 });
 
 it('offers the memory there is, or less', async () => {

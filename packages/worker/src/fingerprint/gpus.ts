@@ -24,23 +24,28 @@ export async function findGpus(program = 'nvidia-smi'): Promise<Gpu[]> {
   }
 }
 
+/** Lines such as `0, GPU-5a2b…`; warnings that the driver mixes in are no GPUs. */
 export function parseGpus(text: string): Gpu[] {
   return text.split('\n').flatMap((line) => {
-    const [index, uuid] = line.split(',').map((part) => part.trim());
-    return index === undefined || uuid === undefined || uuid === '' ? [] : [{ index, uuid }];
+    const [, index, uuid] = /^\s*(\d+)\s*,\s*([A-Za-z]+-\S+)\s*$/.exec(line) ?? [];
+    return index === undefined || uuid === undefined ? [] : [{ index, uuid }];
   });
 }
 
-/** @returns uuids. @throws StartProblem where the owner names GPUs that are not there (execution.md §16.1). */
+/** @returns uuids. @throws StartProblem where the owner names GPUs that are not there, or one twice (execution.md §16.1). */
 export function offeredGpus(wanted: 'all' | readonly string[], found: readonly Gpu[]): string[] {
   if (wanted === 'all') return found.map(({ uuid }) => uuid);
-  return wanted.map((name) => {
+  const offered = wanted.map((name) => {
     const gpu = found.find(({ index, uuid }) => index === name || uuid === name);
-    if (gpu === undefined) {
-      throw new StartProblem(
-        `--gpuset names the GPU ${name}, but nvidia-smi lists no such one on this machine.`,
-      );
-    }
-    return gpu.uuid;
+    if (gpu !== undefined) return gpu.uuid;
+    const there = found.length === 0 ? 'nvidia-smi lists none' : `nvidia-smi lists only ${listed(found)}`;
+    throw new StartProblem(`--gpuset names the GPU ${name}, but ${there} on this machine.`);
   });
+  const twice = offered.find((uuid, at) => offered.indexOf(uuid) !== at);
+  if (twice === undefined) return offered;
+  throw new StartProblem(`--gpuset names the GPU ${twice} twice, by its index and its uuid.`);
+}
+
+function listed(found: readonly Gpu[]): string {
+  return found.map(({ index, uuid }) => `${index} (${uuid})`).join(', ');
 }

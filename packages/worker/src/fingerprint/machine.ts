@@ -1,7 +1,7 @@
 /** What this machine offers, as far as its owner lets it. */
 import { hostname } from 'node:os';
 import type { Settings } from '../settings/settings.ts';
-import { offeredCpus, usableCpus } from './cpus.ts';
+import { offeredCpus, presentCpus, usableCpus } from './cpus.ts';
 import { findGpus, offeredGpus } from './gpus.ts';
 import { usableMemory } from './memory.ts';
 
@@ -19,10 +19,10 @@ export interface Machine {
 export async function inspectMachine(
   settings: Pick<Settings, 'cpus' | 'gpus' | 'maximumMemory'>,
 ): Promise<Machine> {
-  const [cpus, gpus] = await Promise.all([usableCpus(), findGpus()]);
+  const [usable, present, gpus] = await Promise.all([usableCpus(), presentCpus(), findGpus()]);
   return {
     hostname: hostname(),
-    cpus: offeredCpus(settings.cpus, cpus),
+    cpus: offeredCpus(settings.cpus, { usable, present }),
     gpus: offeredGpus(settings.gpus, gpus),
     memory: Math.min(settings.maximumMemory ?? Number.POSITIVE_INFINITY, usableMemory()),
   };
