@@ -8,6 +8,8 @@ export {
 } from './processes.ts';
 export { describeWith, type Requirement } from './services/requirement.ts';
 export { SkipReason } from './services/skip-reason.ts';
+export type { Host, Network } from './hosts/network.ts';
+export { requireNetwork } from './hosts/require-network.ts';
 export { requireDockerEngine, type DockerEngine } from './services/docker-engine.ts';
 export { requirePostgres, type Postgres } from './services/postgres.ts';
 export {
