@@ -1,26 +1,23 @@
 /* A whole installation for a test: server and worker as processes of their own, with all data in a temporary home. */
-import { spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import type { ChildProcess } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eventually } from '@sheaf/testkit';
 import type { BundleAttributes, Resource } from '@sheaf/wire';
-import { smallMemory } from '../../scripts/small-memory.mjs';
+import { end, launch, type Launched } from './launch.ts';
 import { root, run, type Finished, type RunOptions } from './programs.ts';
 
-export type RuntimeChoice = 'docker' | 'sandbox';
+export { end } from './launch.ts';
 
-interface Ready {
-  type: 'ready';
-  url?: string;
-  runtime?: string;
-}
+export type RuntimeChoice = 'docker' | 'sandbox';
 
 export class Installation {
   readonly home = mkdtempSync(join(tmpdir(), 'sheaf-test-'));
   readonly runtime: RuntimeChoice;
   readonly #environment: Record<string, string>;
   url = '';
+  #token: string | undefined;
   server: ChildProcess | undefined;
   worker: ChildProcess | undefined;
 
@@ -88,31 +85,48 @@ export class Installation {
     return stdout.trimEnd();
   }
 
+  /** The administrator's; asked for once. */
   async token(): Promise<string> {
-    const { username, password } = JSON.parse(
-      readFileSync(join(this.home, 'administrator.json'), 'utf8'),
-    ) as {
-      username: string;
-      password: string;
-    };
+    this.#token ??= await this.tokenOf(join(this.home, 'administrator.json'));
+    return this.#token;
+  }
+
+  /** @param file JSON with name and password */
+  async tokenOf(file: string): Promise<string> {
+    const { username, password } = JSON.parse(readFileSync(file, 'utf8')) as Record<string, string>;
     const answer = await fetch(`${this.url}/rest/oauth2/token`, {
       method: 'POST',
       headers: {
         authorization: 'Basic Y29kYWxhYl9jbGlfY2xpZW50Og==',
         'content-type': 'application/x-www-form-urlencoded',
       },
-      body: new URLSearchParams({ grant_type: 'password', username, password }).toString(),
+      body: new URLSearchParams({ grant_type: 'password', username, password } as Record<
+        string,
+        string
+      >).toString(),
     });
     const body = (await answer.json()) as { access_token: string };
     return body.access_token;
   }
 
-  async bundle(uuid: string): Promise<BundleAttributes> {
-    const answer = await fetch(`${this.url}/rest/bundles/${uuid}`, {
-      headers: { authorization: `Bearer ${await this.token()}`, 'x-requested-with': 'XMLHttpRequest' },
+  /** Asks the REST API as the administrator. @throws Error with what the server said, unless it agreed */
+  async api<Answer = unknown>(method: string, path: string, body?: unknown): Promise<Answer> {
+    const answer = await fetch(`${this.url}/rest${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${await this.token()}`,
+        'x-requested-with': 'XMLHttpRequest',
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
-    if (!answer.ok) throw new Error(`${answer.status}: ${await answer.text()}`);
-    const document = (await answer.json()) as { data: Resource<BundleAttributes> };
+    const text = await answer.text();
+    if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
+    return (text === '' ? undefined : JSON.parse(text)) as Answer;
+  }
+
+  async bundle(uuid: string): Promise<BundleAttributes> {
+    const document = await this.api<{ data: Resource<BundleAttributes> }>('GET', `/bundles/${uuid}`);
     return document.data.attributes;
   }
 
@@ -142,43 +156,14 @@ export class Installation {
     rmSync(this.home, { recursive: true, force: true });
   }
 
-  async #launch(
+  #launch(
     name: 'server' | 'worker',
     words: readonly string[],
     more: Record<string, string> = {},
-  ): Promise<{ child: ChildProcess; ready: Ready }> {
-    const logFile = join(this.home, `${name}.log`);
-    const log = openSync(logFile, 'a');
-    const child = spawn(process.execPath, [...smallMemory.flags, ...words], {
-      cwd: root,
-      env: {
-        PATH: process.env['PATH'],
-        HOME: process.env['HOME'],
-        SHEAF_HOME: this.home,
-        ...smallMemory.environment,
-        ...this.#environment,
-        ...more,
-      },
-      stdio: ['ignore', log, log, 'ipc'],
-      detached: true,
+  ): Promise<Launched> {
+    return launch(name, words, {
+      log: join(this.home, `${name}.log`),
+      environment: { SHEAF_HOME: this.home, ...this.#environment, ...more },
     });
-    closeSync(log);
-    const ready = await new Promise<Ready>((resolve, reject) => {
-      child.on('message', (message) => {
-        if ((message as { type?: string }).type === 'ready') resolve(message as Ready);
-      });
-      child.once('exit', () =>
-        reject(new Error(`The ${name} did not start:\n${readFileSync(logFile, 'utf8')}`)),
-      );
-    });
-    return { child, ready };
   }
-}
-
-/** Ends a process and waits until it is gone. */
-export async function end(child: ChildProcess | undefined, signal: NodeJS.Signals): Promise<void> {
-  if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-  const gone = new Promise((resolve) => child.once('exit', resolve));
-  child.kill(signal);
-  await gone;
 }
