@@ -164,6 +164,19 @@ describe('staging', () => {
     });
   });
 
+  it('fails where a final parent has not what is wanted, and only then', () => {
+    const inputProblem = 'There is nothing.';
+    expect(stagingDecision([ready], { allowFailed: false, inputProblem })).toEqual({
+      kind: 'fail',
+      message: inputProblem,
+    });
+    expect(stagingDecision([ready, running], { allowFailed: false, inputProblem })).toEqual({ kind: 'wait' });
+    expect(stagingDecision([missing], { allowFailed: false, inputProblem })).toEqual({
+      kind: 'fail',
+      message: 'Missing parent bundles: 0x5',
+    });
+  });
+
   it('fails in words, the first problem first', () => {
     expect(stagingDecision([missing, failed], { allowFailed: false, permissionProblem: 'no' })).toEqual({
       kind: 'fail',

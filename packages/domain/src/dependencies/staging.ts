@@ -14,10 +14,15 @@ export type StagingDecision = { kind: 'stage' } | { kind: 'wait' } | { kind: 'fa
  * permissions, between missing parents and failed ones.
  *
  * @param permissionProblem the refusal when the owner may not read a parent.
+ * @param inputProblem what is missing in parents that are all final: nothing will ever be there.
  */
 export function stagingDecision(
   parents: readonly StagingParent[],
-  options: { allowFailed: boolean; permissionProblem?: string | undefined },
+  options: {
+    allowFailed: boolean;
+    permissionProblem?: string | undefined;
+    inputProblem?: string | undefined;
+  },
 ): StagingDecision {
   const missing = parents.filter(({ state }) => state === null);
   if (missing.length > 0) {
@@ -30,7 +35,10 @@ export function stagingDecision(
     return { kind: 'fail', message: failedParentsMessage(failed, killed) };
   }
   const settled = parents.filter(({ state }) => state === 'ready').length + failed.length + killed.length;
-  return settled === parents.length ? { kind: 'stage' } : { kind: 'wait' };
+  if (settled < parents.length) return { kind: 'wait' };
+  return options.inputProblem === undefined
+    ? { kind: 'stage' }
+    : { kind: 'fail', message: options.inputProblem };
 }
 
 function failedParentsMessage(failed: readonly StagingParent[], killed: readonly StagingParent[]): string {

@@ -36,6 +36,9 @@ export interface CreateRequest {
   storeUuid: string | undefined;
 }
 
+/** Both engines bound the parameters of one statement, and a run may have any number of inputs. */
+const rowsAtOnce = 1_000;
+
 /** A bundle of which everything is known to be in order. */
 interface CheckedBundle {
   uuid: string;
@@ -172,10 +175,11 @@ async function insertBundle(
     })
     .returningAll()
     .executeTakeFirstOrThrow();
-  if (bundle.dependencies.length > 0) {
+  for (let start = 0; start < bundle.dependencies.length; start += rowsAtOnce) {
+    const rows = bundle.dependencies.slice(start, start + rowsAtOnce);
     await unit.queries
       .insertInto('dependency')
-      .values(bundle.dependencies.map((dependency) => ({ child_uuid: uuid, ...dependency })))
+      .values(rows.map((dependency) => ({ child_uuid: uuid, ...dependency })))
       .execute();
   }
   if (request.storeUuid !== undefined) await addLocation(unit, { bundle: uuid, store: request.storeUuid });

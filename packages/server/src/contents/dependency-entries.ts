@@ -13,6 +13,7 @@ type Parent = Pick<BundleRow, 'root_entry' | 'contents_digest'>;
 export class DependencyEntries {
   readonly #trees: TreeSource;
   readonly #kept = new Map<string, Entry | undefined>();
+  readonly #through = new Map<string, Entry>();
 
   constructor(trees: TreeSource) {
     this.#trees = trees;
@@ -31,12 +32,18 @@ export class DependencyEntries {
     const key = keyOf(parent, path);
     if (this.#kept.has(key)) return this.#kept.get(key);
     const entry = await this.#resolve(root, path);
-    this.#kept.set(key, entry);
-    if (this.#kept.size > mostKept) {
-      const oldest = this.#kept.keys().next();
-      if (oldest.done !== true) this.#kept.delete(oldest.value);
-    }
+    keep(this.#kept, key, entry);
     return entry;
+  }
+
+  /** Found in a dependency of the parent instead: no part of what can be fetched as the parent's contents. */
+  noteThrough(parentUuid: string, path: string, entry: Entry): void {
+    keep(this.#through, `${parentUuid}\n${path}`, entry);
+  }
+
+  /** Like `known`, also for what was found in a dependency of the parent. */
+  knownInput(parent: Parent & { readonly uuid: string }, path: string): Entry | undefined {
+    return this.known(parent, path) ?? this.#through.get(`${parent.uuid}\n${path}`);
   }
 
   async #resolve(root: Entry, path: string): Promise<Entry | undefined> {
@@ -47,6 +54,13 @@ export class DependencyEntries {
       throw error;
     }
   }
+}
+
+function keep<Value>(map: Map<string, Value>, key: string, value: Value): void {
+  map.set(key, value);
+  if (map.size <= mostKept) return;
+  const oldest = map.keys().next();
+  if (oldest.done !== true) map.delete(oldest.value);
 }
 
 function keyOf(parent: Parent, path: string): string {

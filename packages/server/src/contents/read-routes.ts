@@ -23,12 +23,7 @@ const config = { access: 'public-unless-protected' } as const;
 
 type ReadRequest = FastifyRequest<{ Params: { uuid: string; '*': string } }>;
 
-export function registerReadRoutes(
-  app: FastifyInstance,
-  services: Services,
-  execution: Execution,
-  linked: LinkedEntries,
-): void {
+export function registerReadRoutes(app: FastifyInstance, services: Services, execution: Execution): void {
   const contextOf = (request: FastifyRequest, reply: FastifyReply): LocateContext => ({
     services,
     execution,
@@ -73,7 +68,7 @@ export function registerReadRoutes(
       );
     }
     if (located.info.type === '') throw new SheafError('not-found', `${located.info.name} is no file.`);
-    const entry = located.kind === 'stored' ? located.entry : await entryOfLinked(linked, located);
+    const entry = located.kind === 'stored' ? located.entry : await entryOfLinked(execution.linked, located);
     const data: EntryResponse['data'] = { entry, resolved_target: resolvedTarget(located) };
     return sendJson(reply, { data });
   });

@@ -1,14 +1,12 @@
 import type { FastifyInstance } from 'fastify';
 import type { Execution } from '../runs/execution.ts';
 import type { Services } from '../services.ts';
-import { LinkedEntries } from './linked-entries.ts';
 import { registerReadRoutes } from './read-routes.ts';
 import { registerTransferRoutes } from './transfer-routes.ts';
 import { registerUploadRoutes } from './upload-routes.ts';
 
 export function registerContentsRoutes(app: FastifyInstance, services: Services, execution: Execution): void {
-  const linked = new LinkedEntries(services);
-  registerReadRoutes(app, services, execution, linked);
+  registerReadRoutes(app, services, execution);
   registerUploadRoutes(app, services);
-  registerTransferRoutes(app, services, execution, linked);
+  registerTransferRoutes(app, services, execution);
 }

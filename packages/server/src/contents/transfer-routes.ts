@@ -45,14 +45,9 @@ const read = { config: { access: 'public-unless-protected' }, bodyLimit: 64 * 10
 
 type TransferRequest = FastifyRequest<{ Params: { uuid: string; digest?: string } }>;
 
-export function registerTransferRoutes(
-  app: FastifyInstance,
-  services: Services,
-  execution: Execution,
-  linked: LinkedEntries,
-): void {
+export function registerTransferRoutes(app: FastifyInstance, services: Services, execution: Execution): void {
   const { queries } = services.database;
-  const readable = { services, reachable: new ReachableDigests(execution.trees), linked };
+  const readable = { services, reachable: new ReachableDigests(execution.trees), linked: execution.linked };
 
   app.post('/rest/bundles/:uuid/transfer/offer', write, async (request: TransferRequest, reply) => {
     const uploader = uploaderOf(request);

@@ -63,7 +63,7 @@ export async function createApp(services: Services, execution: Execution): Promi
 
   registerHealthRoutes(app, services, execution);
   registerAccountRoutes(app, services);
-  registerBundleRoutes(app, services);
+  registerBundleRoutes(app, services, execution);
   registerWorksheetRoutes(app, services, execution);
   registerContentsRoutes(app, services, execution);
   registerRunRoutes(app, services, execution);

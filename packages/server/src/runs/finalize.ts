@@ -8,6 +8,7 @@ import type { UnitOfWork } from '../database/unit-of-work.ts';
 import { dropMessagesOfRun } from '../workers/message-queue.ts';
 import { history } from './history.ts';
 import { epochSeconds, metadataOf, numberOf, textOf } from './metadata.ts';
+import { keepAction, settledAction } from './run-action.ts';
 
 const words: Readonly<Record<FinalState, string>> = {
   ready: 'The command succeeded and its results are stored.',
@@ -32,6 +33,8 @@ export async function finalizeRun(
   const size = entry === undefined ? 0 : sizeOf(entry);
   const text =
     state === 'ready' ? words.ready : `${words[state]}: ${failureMessage ?? 'for no known reason'}`;
+  const action = await settledAction(unit, run, state === 'ready' && entry !== undefined);
+  const key = action?.key ?? undefined;
   const final = await transition(unit, {
     uuid: run.uuid,
     type: 'run',
@@ -43,6 +46,7 @@ export async function finalizeRun(
         last_updated: epochSeconds(now),
         data_size: size,
         ...(failureMessage === undefined ? {} : { failure_message: failureMessage }),
+        ...(key === undefined ? {} : { action_key: key }),
       },
       killRequestedAt: null,
     },
@@ -50,6 +54,7 @@ export async function finalizeRun(
     event: history(state === 'ready' ? 'finished' : 'failed', text, { state }),
   });
   if (final === undefined) return undefined;
+  if (action !== undefined) await keepAction(unit, run.uuid, action, now);
   if (size !== run.data_size && run.owner_id !== null)
     await chargeDisk(unit, run.owner_id, size - run.data_size);
   await releaseRun(unit, run.uuid);

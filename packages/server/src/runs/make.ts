@@ -4,7 +4,7 @@ import { PathError, resolvePath, sizeOf as contentsSize, type Entry, type TreeSo
 import { recomputeDiskUsed, readQuota } from '../accounts/quota.ts';
 import { findBundles } from '../bundles/access.ts';
 import { transition, type BundleRow } from '../bundles/transition.ts';
-import { importPlace } from '../contents/linked-entries.ts';
+import type { LinkedEntries } from '../contents/linked-entries.ts';
 import { linkedPath, linkOf } from '../contents/linked.ts';
 import { rootEntryColumns, storedEntry } from '../contents/stored.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
@@ -23,13 +23,15 @@ const atOnce = 2;
 export class Maker {
   readonly #services: Services;
   readonly #trees: TreeSource;
+  readonly #linked: LinkedEntries;
   readonly #waiting: string[] = [];
   readonly #active = new Map<string, Promise<void>>();
   #stopped = false;
 
-  constructor(services: Services, trees: TreeSource) {
+  constructor(services: Services, trees: TreeSource, linked: LinkedEntries) {
     this.#services = services;
     this.#trees = trees;
+    this.#linked = linked;
   }
 
   /** Makes that a stopped server left unfinished begin anew. */
@@ -167,7 +169,7 @@ export class Maker {
     try {
       const entry =
         root === undefined
-          ? await this.#linkedSource(link ?? '', path)
+          ? await this.#linkedSource(parent.uuid, link ?? '', path)
           : (await resolvePath(this.#trees, root, path)).entry;
       if (entry.kind === 'link') throw new MakeError(`Invalid dependency ${shown}: it is a link.`);
       return entry;
@@ -177,9 +179,9 @@ export class Maker {
     }
   }
 
-  async #linkedSource(link: string, path: string): Promise<Entry> {
+  async #linkedSource(uuid: string, link: string, path: string): Promise<Entry> {
     const place = await linkedPath(this.#services.settings.linkRoots, link, path);
-    return await importPlace(this.#services, place);
+    return await this.#linked.bringIn(uuid, place);
   }
 }
 

@@ -435,12 +435,24 @@ describe.each(databases)('runs and their workers (%s)', (database) => {
     expect((await untilState(server, orphan, ['failed'])).metadata['failure_message']).toContain(
       'Missing parent bundles',
     );
-    expect((await viewBundle(server, child)).state).toBe('created');
+    const hollow = await createBundle(server, {
+      metadata: { request_queue: 'nobody', allow_failed_dependencies: true },
+      dependencies: [{ child_path: 'p', parent_uuid: uuid, parent_path: 'not/there' }],
+    });
+    expect(await viewBundle(server, child)).toMatchObject({
+      state: 'created',
+      details: 'Waiting until all dependencies are ready.',
+    });
+    const query = 'filename=stdout&unpack=0&finalize_on_success=0';
+    expect((await putContents(server, uuid, 'out', { query })).status).toBe(200);
     await worker.report([reportOf(uuid, 'finalizing', { epoch, exitcode: 1 })]);
     expect((await untilState(server, child, ['failed'])).metadata['failure_message']).toContain(
       'Please use the --allow-failed-dependencies flag',
     );
     await untilState(server, lenient, ['staged']);
+    expect((await untilState(server, hollow, ['failed'])).metadata['failure_message']).toContain(
+      `Invalid dependency p: there is nothing at not/there in run-of-test(${uuid}).`,
+    );
     const secret = await uploadFile(server, 'secret', { as: 'alice' });
     const curious = await createBundle(server, {
       as: 'eve',

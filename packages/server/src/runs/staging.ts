@@ -14,31 +14,98 @@ import { transition, type BundleRow } from '../bundles/transition.ts';
 import { inChunks } from '../database/chunks.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import { history } from './history.ts';
+import type { InputsFinding } from './inputs-check.ts';
 import { metadataOf } from './metadata.ts';
 
 /** Which `created` bundles to look at: these, or all there are. */
 export type StagingCandidates = ReadonlySet<string> | 'all';
 
-/** Stages or fails what is due. Answers how many bundles moved. */
+export interface Staged {
+  /** How many bundles moved. */
+  readonly moved: number;
+  /** Runs that could be staged, but whose inputs nobody has looked at yet: they come with the next pass. */
+  readonly unchecked: readonly string[];
+}
+
+/**
+ * Stages or fails what is due.
+ * @param findings about the inputs of runs, as `checkInputs` answers them
+ */
 export async function stageCreated(
   unit: UnitOfWork,
   candidates: StagingCandidates,
+  findings: ReadonlyMap<string, InputsFinding>,
   now: number,
-): Promise<number> {
+): Promise<Staged> {
+  const orphans = await failOrphans(unit, candidates, now);
   const created = await createdBundles(unit, candidates);
-  if (created.length === 0) return 0;
+  if (created.length === 0) return { moved: orphans, unchecked: [] };
   const dependencies = await dependenciesOf(unit, created);
-  const parents = new Map(
-    (await findBundles(unit.queries, [...dependencies.values()].flat())).map((row) => [row.uuid, row]),
+  const parentUuids = [...dependencies.values()].flat();
+  const holders = created.flatMap(({ uuid }) => findings.get(uuid)?.holders ?? []);
+  const known = new Map(
+    (await findBundles(unit.queries, [...parentUuids, ...holders])).map((row) => [row.uuid, row]),
   );
-  let moved = 0;
+  let moved = orphans;
+  const unchecked: string[] = [];
   for (const child of created) {
-    if (await stageOne(unit, child, dependencies.get(child.uuid) ?? [], parents, now)) moved += 1;
+    const parents = dependencies.get(child.uuid) ?? [];
+    const outcome = await stageOne(unit, child, { parents, known, finding: findings.get(child.uuid) }, now);
+    if (outcome === 'moved') moved += 1;
+    if (outcome === 'unchecked') unchecked.push(child.uuid);
   }
-  return moved;
+  return { moved, unchecked };
 }
 
-/** The children that wait for a bundle. */
+/** Runs that wait for a worker and whose parents were deleted by force: no worker could get them. */
+async function failOrphans(unit: UnitOfWork, candidates: StagingCandidates, now: number): Promise<number> {
+  const orphaned = unit.queries
+    .selectFrom('bundle as child')
+    .innerJoin('dependency', 'dependency.child_uuid', 'child.uuid')
+    .leftJoin('bundle as parent', 'parent.uuid', 'dependency.parent_uuid')
+    .select(['child.uuid', 'dependency.parent_uuid'])
+    .where('child.state', '=', 'staged')
+    .where('child.bundle_type', '=', 'run')
+    .where('parent.uuid', 'is', null)
+    .orderBy('dependency.id');
+  const rows =
+    candidates === 'all'
+      ? await orphaned.execute()
+      : await inChunks(candidates, (chunk) => orphaned.where('child.uuid', 'in', chunk).execute());
+  const missing = new Map<string, StagingParent[]>();
+  for (const { uuid, parent_uuid: parent } of rows)
+    missing.set(uuid, [...(missing.get(uuid) ?? []), { uuid: parent, name: null, state: null }]);
+  let failed = 0;
+  for (const [uuid, parents] of missing) {
+    const decision = stagingDecision(parents, { allowFailed: true });
+    if (
+      decision.kind === 'fail' &&
+      (await fail(unit, { uuid, type: 'run' }, 'staged', decision.message, now))
+    )
+      failed += 1;
+  }
+  return failed;
+}
+
+async function fail(
+  unit: UnitOfWork,
+  child: { uuid: string; type: BundleType },
+  state: 'created' | 'staged',
+  message: string,
+  now: number,
+): Promise<boolean> {
+  const failed = await transition(unit, {
+    ...child,
+    expected: [state],
+    next: 'failed',
+    changes: { metadata: { failure_message: message } },
+    now,
+    event: history('failed', message),
+  });
+  return failed !== undefined;
+}
+
+/** The children that wait for a bundle, or for a worker. */
 export async function waitingChildren(queries: AnyQueries, parents: Iterable<string>): Promise<string[]> {
   const rows = await inChunks(parents, (chunk) =>
     queries
@@ -47,7 +114,7 @@ export async function waitingChildren(queries: AnyQueries, parents: Iterable<str
       .select('dependency.child_uuid')
       .distinct()
       .where('dependency.parent_uuid', 'in', chunk)
-      .where('bundle.state', '=', 'created')
+      .where('bundle.state', 'in', ['created', 'staged'])
       .execute(),
   );
   return rows.map((row) => row.child_uuid);
@@ -83,56 +150,61 @@ async function dependenciesOf(
   return parentsOf;
 }
 
+interface Inputs {
+  readonly parents: readonly string[];
+  /** Rows of all parents and holders that exist. */
+  readonly known: ReadonlyMap<string, BundleRow>;
+  readonly finding: InputsFinding | undefined;
+}
+
 async function stageOne(
   unit: UnitOfWork,
   child: BundleRow,
-  parentUuids: readonly string[],
-  parents: ReadonlyMap<string, BundleRow>,
+  { parents, known, finding }: Inputs,
   now: number,
-): Promise<boolean> {
+): Promise<'moved' | 'stays' | 'unchecked'> {
   const type = child.bundle_type as BundleType;
   const decision = stagingDecision(
-    parentUuids.map((uuid): StagingParent => {
-      const parent = parents.get(uuid);
+    parents.map((uuid): StagingParent => {
+      const parent = known.get(uuid);
       return { uuid, name: parent?.name ?? null, state: (parent?.state as BundleState | undefined) ?? null };
     }),
     {
       allowFailed: metadataOf(child)['allow_failed_dependencies'] === true,
-      permissionProblem: await permissionProblem(unit, child, parentUuids, parents),
+      permissionProblem: await permissionProblem(
+        unit,
+        child,
+        [...parents, ...(finding?.holders ?? [])],
+        known,
+      ),
+      inputProblem: finding?.problem,
     },
   );
   switch (decision.kind) {
     case 'wait':
-      return false;
-    case 'stage':
-      return (
-        (await transition(unit, {
-          uuid: child.uuid,
-          type,
-          expected: ['created'],
-          next: 'staged',
-          changes: { metadata: { staged_status: type === 'run' ? waitingForWorker : null } },
-          now,
-        })) !== undefined
-      );
+      return 'stays';
+    case 'stage': {
+      if (type === 'run' && parents.length > 0 && finding === undefined) return 'unchecked';
+      const staged = await transition(unit, {
+        uuid: child.uuid,
+        type,
+        expected: ['created'],
+        next: 'staged',
+        changes: { metadata: { staged_status: type === 'run' ? waitingForWorker : null } },
+        now,
+      });
+      return staged === undefined ? 'stays' : 'moved';
+    }
     case 'fail':
-      return (
-        (await transition(unit, {
-          uuid: child.uuid,
-          type,
-          expected: ['created'],
-          next: 'failed',
-          changes: { metadata: { failure_message: decision.message } },
-          now,
-          event: history('failed', decision.message),
-        })) !== undefined
-      );
+      return (await fail(unit, { uuid: child.uuid, type }, 'created', decision.message, now))
+        ? 'moved'
+        : 'stays';
     default:
       return decision satisfies never;
   }
 }
 
-/** The refusal of the first parents the owner may not read. */
+/** The refusal of the bundles the owner may not read: parents, and what lies behind them. */
 async function permissionProblem(
   unit: UnitOfWork,
   child: BundleRow,

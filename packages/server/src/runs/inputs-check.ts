@@ -1,0 +1,108 @@
+/*
+ * Looks at what new runs depend on before they are staged, so that one whose inputs are not there fails at once and in words, and
+ * no worker is bothered. It reads trees, so it comes before the unit of work that stages; contents of final bundles never change.
+ */
+import { isFinal } from '@sheaf/domain';
+import { findBundles } from '../bundles/access.ts';
+import { bundleState } from '../bundles/row.ts';
+import type { BundleRow } from '../bundles/transition.ts';
+import { dependenciesOf } from '../bundles/view.ts';
+import type { DependencyEntries } from '../contents/dependency-entries.ts';
+import { findInput, type Input } from '../contents/inputs.ts';
+import { inChunks } from '../database/chunks.ts';
+import type { Services } from '../services.ts';
+import type { StagingCandidates } from './staging.ts';
+
+export interface InputsFinding {
+  /** Why the run can never find its inputs, in a sentence. */
+  readonly problem: string | undefined;
+  /** Bundles besides the parents that the inputs lie in: whoever runs it must be allowed to read them, too. */
+  readonly holders: readonly string[];
+}
+
+/** Runs looked at in one pass; the others come with the next. */
+const mostAtOnce = 2_000;
+const mostNamed = 3;
+
+/**
+ * A finding for each candidate that is a `created` run with only final parents. Runs that wait for a worker already are looked
+ * at as well, so that their messages can say what their inputs are.
+ */
+export async function checkInputs(
+  services: Pick<Services, 'database' | 'log'>,
+  entries: DependencyEntries,
+  candidates: StagingCandidates,
+): Promise<ReadonlyMap<string, InputsFinding>> {
+  if (candidates !== 'all' && candidates.size === 0) return new Map();
+  const { queries } = services.database;
+  const waiting = queries
+    .selectFrom('bundle')
+    .select(['uuid', 'state'])
+    .where('bundle_type', '=', 'run')
+    .where('state', 'in', ['created', 'staged']);
+  const children =
+    candidates === 'all'
+      ? await waiting.orderBy('state').orderBy('id').limit(mostAtOnce).execute()
+      : await inChunks([...candidates].slice(0, mostAtOnce), (chunk) =>
+          waiting.where('uuid', 'in', chunk).execute(),
+        );
+  const dependencies = await dependenciesOf(
+    queries,
+    children.map(({ uuid }) => uuid),
+  );
+  const parents = new Map<string, BundleRow>();
+  for (const row of await findBundles(
+    queries,
+    dependencies.map(({ parent_uuid: parent }) => parent),
+  ))
+    parents.set(row.uuid, row);
+  const byChild = new Map(children.map(({ uuid }) => [uuid, [] as typeof dependencies]));
+  for (const dependency of dependencies) byChild.get(dependency.child_uuid)?.push(dependency);
+  const findings = new Map<string, InputsFinding>();
+  for (const [uuid, inputs] of byChild) {
+    const finding = await check(services, entries, inputs, parents);
+    if (finding !== undefined) findings.set(uuid, finding);
+  }
+  return findings;
+}
+
+/** Undefined while a parent is not final, or is not there at all. */
+async function check(
+  services: Pick<Services, 'database' | 'log'>,
+  entries: DependencyEntries,
+  inputs: readonly { child_path: string; parent_uuid: string; parent_path: string }[],
+  parents: ReadonlyMap<string, BundleRow>,
+): Promise<InputsFinding | undefined> {
+  const problems: string[] = [];
+  const holders = new Set<string>();
+  for (const { child_path: key, parent_uuid: parentUuid, parent_path: path } of inputs) {
+    const parent = parents.get(parentUuid);
+    if (parent === undefined || !isFinal(bundleState(parent))) return undefined;
+    const input = await find(services, entries, parent, path);
+    if (input.kind === 'nothing') problems.push(`Invalid dependency ${key}: ${input.why}.`);
+    else for (const holder of input.holders.slice(1)) holders.add(holder.uuid);
+  }
+  return { problem: sentence(problems), holders: [...holders] };
+}
+
+/** One parent whose contents are damaged must not keep all others from being staged. */
+async function find(
+  { database, log }: Pick<Services, 'database' | 'log'>,
+  entries: DependencyEntries,
+  parent: BundleRow,
+  path: string,
+): Promise<Input> {
+  try {
+    return await findInput(database.queries, entries, parent, path);
+  } catch (error) {
+    log.error({ err: error, bundle: parent.uuid, path }, 'the contents of a bundle cannot be read');
+    return { kind: 'nothing', why: `the contents of ${parent.name}(${parent.uuid}) cannot be read` };
+  }
+}
+
+function sentence(problems: readonly string[]): string | undefined {
+  if (problems.length === 0) return undefined;
+  const more = problems.length - mostNamed;
+  const named = problems.slice(0, mostNamed).join(' ');
+  return more > 0 ? `${named} ${more} more are not there either.` : named;
+}
