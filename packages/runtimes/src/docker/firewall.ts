@@ -3,10 +3,14 @@
  * credentials to whoever asks from it. They need root on the engine's host; who cannot set them says so.
  */
 import { execFile } from 'node:child_process';
+import { readdir } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import type { RunNetwork } from './networks.ts';
+import { bridgePattern, type RunNetwork } from './networks.ts';
 
 const run = promisify(execFile);
+
+/** More copies of one rule than workers set at once. */
+const mostCopies = 20;
 
 type Rule = readonly [chain: string, ...match: string[]];
 
@@ -29,8 +33,48 @@ export async function protectHost(network: RunNetwork): Promise<string | undefin
     }
     return undefined;
   } catch (error) {
-    return error instanceof Error ? error.message.trim() : String(error);
+    return reasonOf(error);
   }
+}
+
+/** Takes the rules away again, also where several workers have set them at the same time. Answers why it could not, or undefined. */
+export async function unprotectHost(network: RunNetwork): Promise<string | undefined> {
+  try {
+    for (const [chain, ...match] of firewallRules(network)) {
+      for (let set = 0; set < mostCopies && (await succeeds(['-w', '-D', chain, ...match])); set += 1);
+    }
+    return undefined;
+  } catch (error) {
+    return reasonOf(error);
+  }
+}
+
+/**
+ * Takes away the rules about bridges that are not there any more. Answers why it could not, or undefined.
+ * @param claimed keys of networks that somebody is using
+ */
+export async function removeStrayRules(claimed: ReadonlySet<string>): Promise<string | undefined> {
+  try {
+    const interfaces = new Set(await readdir('/sys/class/net'));
+    for (const chain of ['DOCKER-USER', 'INPUT']) {
+      const { stdout } = await run('iptables', ['-w', '-S', chain]);
+      for (const line of stdout.split('\n')) {
+        const [command, , ...match] = line.trim().split(' ');
+        const bridge = match[match.indexOf('-i') + 1] ?? '';
+        const key = bridgePattern.exec(bridge)?.[1];
+        if (command === '-A' && key !== undefined && !claimed.has(key) && !interfaces.has(bridge)) {
+          await succeeds(['-w', '-D', chain, ...match]);
+        }
+      }
+    }
+    return undefined;
+  } catch (error) {
+    return reasonOf(error);
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message.trim() : String(error);
 }
 
 async function succeeds(parameters: readonly string[]): Promise<boolean> {

@@ -7,9 +7,12 @@ import type { EngineClient } from '../engine/client.ts';
 import { isConflict, isNotFound } from '../engine/errors.ts';
 import type { Network } from '../engine/schema.ts';
 import { RuntimeError } from '../port.ts';
+import { claimScope } from './network-claims.ts';
 
 const talking = 'com.docker.network.bridge.enable_icc';
 const bridgeName = 'com.docker.network.bridge.name';
+/** `scope`: who would see the claims of whoever made it. */
+export const networkLabels = { mark: 'sheaf.network', scope: 'sheaf.scope' } as const;
 
 export interface RunNetwork {
   readonly name: string;
@@ -19,13 +22,26 @@ export interface RunNetwork {
 }
 
 /** The networks of a prefix; workers of one host with the same prefix share them. */
-export function runNetworks(prefix: string): { readonly outside: RunNetwork; readonly inside: RunNetwork } {
+export function runNetworks(prefix: string): {
+  readonly key: string;
+  readonly outside: RunNetwork;
+  readonly inside: RunNetwork;
+} {
   const short = createHash('sha256').update(prefix).digest('hex').slice(0, 8);
   return {
+    key: short,
     outside: { name: `${prefix}_ext`, bridge: `sh-${short}-e`, internal: false },
     inside: { name: `${prefix}_int`, bridge: `sh-${short}-i`, internal: true },
   };
 }
+
+/** The prefix of a network that {@link runNetworks} has named. */
+export function prefixOf(name: string): string | undefined {
+  return /^(.+)_(?:ext|int)$/.exec(name)?.[1];
+}
+
+/** The key in the name of a bridge. */
+export const bridgePattern = /^sh-([0-9a-f]{8})-[ei]$/;
 
 /**
  * Makes sure that a network is there as we need it.
@@ -53,12 +69,16 @@ async function find(engine: EngineClient, name: string): Promise<Network | undef
 }
 
 async function create(engine: EngineClient, network: RunNetwork): Promise<Network> {
+  const scope = await claimScope();
   try {
     await engine.createNetwork({
       Name: network.name,
       Driver: 'bridge',
       Internal: network.internal,
-      Labels: { 'sheaf.network': 'true' },
+      Labels: {
+        [networkLabels.mark]: 'true',
+        ...(scope === undefined ? {} : { [networkLabels.scope]: scope }),
+      },
       Options: { [talking]: 'false', [bridgeName]: network.bridge },
     });
   } catch (error) {

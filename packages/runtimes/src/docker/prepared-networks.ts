@@ -1,6 +1,9 @@
 /** The networks of a worker, looked at once and then taken as given, so that no start pays for it. */
 import type { EngineClient } from '../engine/client.ts';
+import { EngineError, EngineUnreachableError } from '../engine/errors.ts';
+import { removeUnclaimed, sweepAbandoned, type NetworkHost } from './abandoned-networks.ts';
 import { protectHost } from './firewall.ts';
+import { claimNetworks, type Claim } from './network-claims.ts';
 import { ensureNetwork, runNetworks, type RunNetwork } from './networks.ts';
 
 export interface RunNetworks {
@@ -10,6 +13,8 @@ export interface RunNetworks {
   mode(outside: boolean): Promise<string>;
   /** Looks again at the next start: a network may have been removed. */
   forget(): void;
+  /** Removes them, unless other workers or runs use them. The engine may be away: then the next worker does it. */
+  release(): Promise<void>;
   /** Half a sentence: what runs can and cannot reach. */
   readonly reach: string;
 }
@@ -27,6 +32,8 @@ export class DockerNetworks implements RunNetworks {
   readonly #networks: ReturnType<typeof runNetworks>;
   readonly #ready = new Map<string, Promise<void>>();
   #unprotected: string | undefined;
+  #claim: Claim | undefined;
+  #sweeping: Promise<void> = Promise.resolve();
 
   constructor(options: RunNetworksOptions) {
     this.#options = options;
@@ -40,8 +47,26 @@ export class DockerNetworks implements RunNetworks {
   }
 
   async prepare(): Promise<void> {
+    this.#claim = await claimNetworks(this.#networks.key);
     await this.mode(true);
     await this.mode(false);
+    if (this.#claim !== undefined) {
+      this.#sweeping = this.#tidy((host) => sweepAbandoned(host, Date.now()));
+    }
+  }
+
+  async release(): Promise<void> {
+    const claim = this.#claim;
+    if (claim === undefined) {
+      // Who else uses them cannot be known here.
+      return;
+    }
+    this.#claim = undefined;
+    await atMost(patience, async () => {
+      await this.#sweeping;
+      await claim.release();
+      await this.#tidy((host) => removeUnclaimed(host, this.#options.prefix));
+    });
   }
 
   async mode(outside: boolean): Promise<string> {
@@ -60,9 +85,36 @@ export class DockerNetworks implements RunNetworks {
     this.#ready.clear();
   }
 
+  /** What cannot be removed now is for the next worker: no run depends on it. */
+  async #tidy(work: (host: NetworkHost) => Promise<void>): Promise<void> {
+    const firewall = this.#unprotected === undefined;
+    try {
+      await work({ engine: this.#options.engine, firewall });
+    } catch (error) {
+      if (!(error instanceof EngineError || error instanceof EngineUnreachableError)) {
+        throw error;
+      }
+    }
+  }
+
   async #prepare(network: RunNetwork): Promise<void> {
     await ensureNetwork(this.#options.engine, network);
     this.#unprotected = this.#options.noFirewall ?? (await protectHost(network));
+  }
+}
+
+/** Milliseconds for an engine that does not answer, while somebody waits for the worker to end. */
+const patience = 10_000;
+
+async function atMost(milliseconds: number, work: () => Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, milliseconds);
+  });
+  try {
+    await Promise.race([work(), late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 
@@ -88,6 +140,10 @@ export class PodmanNetworks implements RunNetworks {
   }
 
   forget(): void {
+    // Nothing was made.
+  }
+
+  async release(): Promise<void> {
     // Nothing was made.
   }
 }

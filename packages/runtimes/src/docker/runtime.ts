@@ -1,12 +1,17 @@
 /** Runs in containers of a Docker engine, or of Podman's copy of its interface. */
+import { hostname, release } from 'node:os';
 import { performance } from 'node:perf_hooks';
+import { AccountingGroups } from '../cgroups/accounting.ts';
 import { formatEngineAddress, type EngineAddress } from '../engine/address.ts';
 import { EngineClient } from '../engine/client.ts';
 import { EngineError, isConflict, isNotFound } from '../engine/errors.ts';
 import type { Info } from '../engine/schema.ts';
 import type {
+  ExecRequest,
+  ExecSession,
   PreparedImage,
   PrepareImageOptions,
+  ReachablePort,
   RecoveredRun,
   RunExit,
   RunHandle,
@@ -17,7 +22,8 @@ import type {
 } from '../port.ts';
 import type { EngineTraits } from './container.ts';
 import { ContainerEnds } from './ends.ts';
-import { containerExit, isRunning } from './exit.ts';
+import { execInContainer } from './exec.ts';
+import { containerExit, isRunning, startOf } from './exit.ts';
 import { Images } from './images.ts';
 import { listen, type Listening } from './listening.ts';
 import { containerOf, dockerHandle, dockerRuntimeName, labels } from './names.ts';
@@ -52,7 +58,11 @@ export async function connectDockerRuntime(
   const engine = await EngineClient.connect(options.address, signal);
   let runtime: DockerRuntime | undefined;
   try {
-    runtime = new DockerRuntime(engine, await engine.info(), options);
+    const info = await engine.info();
+    const accounts = mayAccount(info, options.address, traitsOf(engine, info))
+      ? await AccountingGroups.open(options.worker)
+      : undefined;
+    runtime = new DockerRuntime(engine, info, options, accounts);
     await runtime.prepare();
     return runtime;
   } catch (error) {
@@ -70,13 +80,20 @@ class DockerRuntime implements Runtime {
   readonly #traits: EngineTraits;
   readonly #networks: RunNetworks;
   readonly #images: Images;
+  readonly #accounts: AccountingGroups | undefined;
   readonly #statistics: ContainerStatistics;
   readonly #starter: Starter;
   readonly #ends = new ContainerEnds();
   #listening: Listening | undefined;
 
-  constructor(engine: EngineClient, info: Info, options: DockerRuntimeOptions) {
+  constructor(
+    engine: EngineClient,
+    info: Info,
+    options: DockerRuntimeOptions,
+    accounts: AccountingGroups | undefined,
+  ) {
     this.#engine = engine;
+    this.#accounts = accounts;
     this.#options = options;
     this.#traits = traitsOf(engine, info);
     this.#networks = this.#traits.podman
@@ -93,7 +110,7 @@ class DockerRuntime implements Runtime {
       now: () => performance.now(),
       canResolve: !this.#traits.podman,
     });
-    this.#statistics = new ContainerStatistics(engine);
+    this.#statistics = new ContainerStatistics(engine, accounts);
     this.#starter = {
       engine,
       traits: this.#traits,
@@ -102,6 +119,7 @@ class DockerRuntime implements Runtime {
       networks: this.#networks,
       shells: new Shells(),
       init: { available: true },
+      groupOf: (uuid, epoch) => accounts?.parentOf(accountName({ uuid, epoch })),
     };
     this.capabilities = {
       images: true,
@@ -109,6 +127,7 @@ class DockerRuntime implements Runtime {
       memoryLimit: info.MemoryLimit ?? true,
       networkIsolation: true,
       gpus: Object.hasOwn(info.Runtimes ?? {}, 'nvidia'),
+      exec: true,
     };
   }
 
@@ -126,26 +145,34 @@ class DockerRuntime implements Runtime {
       await this.#listening.tried;
     }
     await this.#networks.prepare();
+    if (this.#accounts) {
+      await this.#accounts.sweep(new Set((await this.list()).map(accountName)));
+    }
   }
 
   prepareImage(reference: string, options: PrepareImageOptions): Promise<PreparedImage> {
     return this.#images.prepare(reference, options);
   }
 
-  removeImage(id: string): Promise<boolean> {
+  removeImage(id: string): Promise<ImageRemoval> {
     return this.#images.remove(id);
   }
 
   async start(specification: RunSpecification, signal: AbortSignal): Promise<RunHandle> {
-    const container = await startContainer(this.#starter, specification, signal);
-    return dockerHandle(specification.uuid, specification.epoch, container);
+    try {
+      const container = await startContainer(this.#starter, specification, signal);
+      return dockerHandle(specification.uuid, specification.epoch, container);
+    } catch (error) {
+      await this.#accounts?.remove(accountName(specification));
+      throw error;
+    }
   }
 
   async recover(handle: RunHandle): Promise<RecoveredRun | undefined> {
     try {
       const container = await this.#engine.inspectContainer(containerOf(handle));
       if (isRunning(container)) {
-        return { state: 'running' };
+        return { state: 'running', startedAt: startOf(container) };
       }
       if (container.State.Status === 'created') {
         // The worker died between making and starting it: nothing of the run has happened, and a start replaces it.
@@ -188,20 +215,29 @@ class DockerRuntime implements Runtime {
 
   async destroy(handle: RunHandle): Promise<void> {
     const container = containerOf(handle);
-    this.#statistics.forget(container);
     await removeContainer(this.#engine, container);
+    await this.#statistics.forget(container, accountName(handle));
     this.#ends.forget(container);
   }
 
   statistics(handle: RunHandle): Promise<RunStatistics | undefined> {
-    return this.#statistics.sample(containerOf(handle));
+    return this.#statistics.sample(containerOf(handle), accountName(handle));
   }
 
-  async address(handle: RunHandle): Promise<string | undefined> {
+  finalStatistics(handle: RunHandle): Promise<RunStatistics | undefined> {
+    return this.#statistics.final(containerOf(handle), accountName(handle));
+  }
+
+  async reach(handle: RunHandle, port: number): Promise<ReachablePort | undefined> {
     try {
       const container = await this.#engine.inspectContainer(containerOf(handle));
+      if (!isRunning(container)) {
+        return undefined;
+      }
+      // Its own address in a network of runs: nothing else listens there, whatever the port.
       const networks = Object.values(container.NetworkSettings.Networks ?? {});
-      return networks.map(({ IPAddress }) => IPAddress).find(Boolean) ?? undefined;
+      const host = networks.map(({ IPAddress }) => IPAddress).find(Boolean);
+      return host ? { host, port } : undefined;
     } catch (error) {
       if (isNotFound(error)) {
         return undefined;
@@ -210,8 +246,14 @@ class DockerRuntime implements Runtime {
     }
   }
 
+  exec(handle: RunHandle, request: ExecRequest): Promise<ExecSession> {
+    return execInContainer(this.#engine, containerOf(handle), request);
+  }
+
   async close(): Promise<void> {
     this.#listening?.stop();
+    this.#statistics.close();
+    await this.#networks.release();
     this.#engine.close();
   }
 }
@@ -222,6 +264,23 @@ function traitsOf(engine: EngineClient, info: Info): EngineTraits {
     podman: (engine.version.Components ?? []).some(({ Name }) => Name.includes('Podman')),
     nvidiaByDefault: info.DefaultRuntime === 'nvidia',
   };
+}
+
+/** The group of a run among the accounts of a worker. */
+function accountName({ uuid, epoch }: Pick<RunHandle, 'uuid' | 'epoch'>): string {
+  return `${uuid}.${epoch}`;
+}
+
+/** Whether groups that we make are the engine's: it is on this very machine, is root, and leaves groups to nobody else. */
+function mayAccount(info: Info, address: EngineAddress, traits: EngineTraits): boolean {
+  return (
+    address.kind === 'socket' &&
+    !traits.podman &&
+    !traits.rootless &&
+    info.CgroupDriver === 'cgroupfs' &&
+    info.Name === hostname() &&
+    info.KernelVersion === release()
+  );
 }
 
 function whyNoFirewall(address: EngineAddress, traits: EngineTraits): string | undefined {

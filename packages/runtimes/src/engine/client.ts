@@ -1,6 +1,6 @@
 /** Typed calls of the Docker Engine API: the few we need, each one request. */
 import type { IncomingMessage } from 'node:http';
-import type { Readable } from 'node:stream';
+import type { Duplex, Readable } from 'node:stream';
 import { buffer, json, text } from 'node:stream/consumers';
 import type { z } from 'zod';
 import type { EngineAddress } from './address.ts';
@@ -12,6 +12,12 @@ import { createEngineTransport, type EngineCall, type EngineTransport } from './
 import { chooseVersion } from './version.ts';
 
 type Query = NonNullable<EngineCall['query']>;
+
+export interface ExecBody {
+  readonly Cmd: readonly string[];
+  readonly Env: readonly string[];
+  readonly Tty: boolean;
+}
 
 export class EngineClient {
   readonly address: EngineAddress;
@@ -119,6 +125,33 @@ export class EngineClient {
     return schema.Statistics.parse(await json(await this.#send('GET', `/containers/${id}/stats`, { query })));
   }
 
+  /** Prepares a command inside a running container, as its own user; answers the id it is started by. */
+  async createExec(container: string, body: ExecBody): Promise<string> {
+    const streams = { AttachStdin: true, AttachStdout: true, AttachStderr: true };
+    const response = await this.#send('POST', `/containers/${container}/exec`, {
+      body: { ...streams, ...body },
+    });
+    return schema.Created.parse(await json(response)).Id;
+  }
+
+  /** Starts it. The connection carries its input one way and its output, in frames unless it has a terminal, the other. */
+  startExec(id: string, terminal: boolean): Promise<Duplex> {
+    return this.#transport.hijack({
+      method: 'POST',
+      path: `${this.#prefix}/exec/${id}/start`,
+      body: { Detach: false, Tty: terminal },
+    });
+  }
+
+  async resizeExec(id: string, size: { readonly rows: number; readonly columns: number }): Promise<void> {
+    const query = { h: size.rows, w: size.columns };
+    await drain(await this.#send('POST', `/exec/${id}/resize`, { query }));
+  }
+
+  async inspectExec(id: string): Promise<schema.Exec> {
+    return schema.Exec.parse(await json(await this.#send('GET', `/exec/${id}/json`)));
+  }
+
   async inspectImage(reference: string): Promise<schema.Image> {
     return schema.Image.parse(await json(await this.#send('GET', `/images/${reference}/json`)));
   }
@@ -170,6 +203,12 @@ export class EngineClient {
 
   async inspectNetwork(name: string): Promise<schema.Network> {
     return schema.Network.parse(await json(await this.#send('GET', `/networks/${name}`)));
+  }
+
+  /** Networks with all these labels (`name=value`). */
+  async listNetworks(label: readonly string[]): Promise<schema.Network[]> {
+    const query = { filters: JSON.stringify({ label }) };
+    return schema.NetworkList.parse(await json(await this.#send('GET', '/networks', { query })));
   }
 
   async createNetwork(body: { Name: string } & Record<string, unknown>): Promise<void> {

@@ -14,6 +14,11 @@ export const Info = z.object({
   Runtimes: z.record(z.string(), z.unknown()).nullish(),
   DefaultRuntime: z.string().nullish(),
   CgroupVersion: z.string().nullish(),
+  /** `cgroupfs` or `systemd`. */
+  CgroupDriver: z.string().nullish(),
+  /** Of the machine. */
+  Name: z.string().nullish(),
+  KernelVersion: z.string().nullish(),
   MemoryLimit: z.boolean().nullish(),
 });
 export type Info = z.infer<typeof Info>;
@@ -30,6 +35,9 @@ export type Image = z.infer<typeof Image>;
 export const Distribution = z.object({
   Descriptor: z.object({ digest: z.string(), size: z.number().optional() }),
 });
+
+export const Exec = z.object({ Running: z.boolean(), ExitCode: z.number().nullish() });
+export type Exec = z.infer<typeof Exec>;
 
 export const Created = z.object({ Id: z.string() });
 
@@ -73,8 +81,11 @@ export const Network = z.object({
   Id: z.string(),
   Internal: z.boolean().nullish(),
   Options: z.record(z.string(), z.string()).nullish(),
+  Labels: z.record(z.string(), z.string()).nullish(),
+  Created: z.string().nullish(),
 });
 export type Network = z.infer<typeof Network>;
+export const NetworkList = z.array(Network);
 
 export const Statistics = z.object({
   cpu_stats: z.object({
