@@ -12,6 +12,7 @@ import { command as infoCommand } from './commands/info.ts';
 import { command as killCommand } from './commands/kill.ts';
 import { command as logoutCommand } from './commands/logout.ts';
 import { command as lsCommand } from './commands/ls.ts';
+import { command as makeCommand } from './commands/make.ts';
 import { command as newCommand } from './commands/new.ts';
 import { command as printCommand } from './commands/print.ts';
 import { command as rmCommand } from './commands/rm.ts';
@@ -33,6 +34,7 @@ export const groups: readonly Group[] = [
     title: 'Commands for bundles',
     commands: [
       entry('upload', ['up'], 'Make a bundle of files, a text or a URL.', uploadCommand),
+      entry('make', [], 'Make a bundle of parts of others.', makeCommand),
       entry('run', [], 'Run a command on bundles; its results become a bundle.', runCommand),
       entry('rm', [], 'Delete bundles.', rmCommand),
       entry('search', ['s'], 'Find bundles on the whole server.', searchCommand),

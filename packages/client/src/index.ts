@@ -23,6 +23,7 @@ export {
   createBundle,
   deleteBundles,
   fetchBundle,
+  findSameResult,
   findSameRuns,
   resolveBundles,
   searchBundles,
@@ -33,6 +34,7 @@ export {
   type GroupPermission,
   type NewBundle,
   type Placement,
+  type SameResult,
   type SearchResult,
 } from './resources/bundles.ts';
 export {

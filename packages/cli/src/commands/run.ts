@@ -1,4 +1,4 @@
-import { appendBundles, createBundle, fetchBundle, findSameRuns, type RestClient } from '@sheaf/client';
+import { appendBundles, createBundle, fetchBundle } from '@sheaf/client';
 import { rewriteCommand, runName } from '@sheaf/domain';
 import { worksheetFlag } from '../arguments/specification.ts';
 import type { Arguments } from '../arguments/arguments.ts';
@@ -8,8 +8,9 @@ import { BundleWatch } from '../follow/bundle-watch.ts';
 import { followOutputs } from '../follow/follow-files.ts';
 import { showInfo } from '../info/show-info.ts';
 import { metadataFlags, metadataOf } from '../metadata-flags.ts';
-import { resolveDependencies, type Dependency } from '../targets/dependencies.ts';
+import { resolveDependencies } from '../targets/dependencies.ts';
 import { placeOf, type Place } from '../targets/place.ts';
+import { findMemoized } from '../targets/same-result.ts';
 import { UsageError, valueOf } from '../usage-error.ts';
 
 export const command: Command = {
@@ -35,7 +36,7 @@ export const command: Command = {
       long: '--memoize',
       short: '-m',
       kind: 'switch',
-      help: 'If you have run the same command on the same inputs before, take that bundle.',
+      help: 'Where the same command has run on the same contents in the same image, or is running, take that bundle.',
     },
     ...metadataFlags('run'),
     { long: '--edit', short: '-e', kind: 'switch', help: 'Accepted for older scripts; has no effect.' },
@@ -63,21 +64,23 @@ export const command: Command = {
     const typed = valueOf(rewriteCommand(given.all('target_spec'), given.one('command')));
     const metadata = metadataOf('run', given, runName(typed.command));
     const afterSortKey = sortKey(given.text('--after_sort_key'));
-    const dependencies = await resolveDependencies(context, typed.dependencies, place);
+    const dependencies = await resolveDependencies(context, 'run', typed.dependencies, place);
     if (typed.command.trim() === '') throw new UsageError('The command cannot be empty.');
+    const bundle = { bundle_type: 'run', command: typed.command, metadata, dependencies };
     if (given.has('--memoize')) {
-      const found = await findMemoized(place.client, typed.command, dependencies);
-      if (found !== undefined) {
-        await appendBundles(place.client, await place.uuid(), [found]);
-        context.print(found);
-        return 0;
+      const found = await findMemoized(place.client, bundle);
+      if ('uuid' in found) {
+        await appendBundles(place.client, await place.uuid(), [found.uuid]);
+        context.print(found.uuid);
+        context.note(found.note);
+        return found.underWay ? follow(given, context, place, found.uuid) : 0;
       }
+      if (found.reason !== undefined) context.note(`No former result is looked for: ${found.reason}`);
     }
-    const { uuid } = await createBundle(
-      place.client,
-      { bundle_type: 'run', command: typed.command, metadata, dependencies },
-      { worksheet: await place.uuid(), after_sort_key: afterSortKey },
-    );
+    const { uuid } = await createBundle(place.client, bundle, {
+      worksheet: await place.uuid(),
+      after_sort_key: afterSortKey,
+    });
     context.print(uuid);
     return follow(given, context, place, uuid);
   },
@@ -87,23 +90,6 @@ function sortKey(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   if (!/^\s*[+-]?\d+\s*$/.test(text)) throw new UsageError(`--after_sort_key takes a number, not "${text}".`);
   return Number(text);
-}
-
-/** The latest bundle with the same command on the same inputs that did not go wrong. */
-async function findMemoized(
-  client: RestClient,
-  command: string,
-  dependencies: readonly Dependency[],
-): Promise<string | undefined> {
-  const pairs = dependencies.map(({ child_path, parent_uuid }) => ({ child_path, parent_uuid }));
-  const pathOf = new Map(dependencies.map((one) => [one.child_path, one.parent_path]));
-  const same = (await findSameRuns(client, command, pairs)).filter(
-    (bundle) =>
-      bundle.state !== 'failed' &&
-      bundle.state !== 'killed' &&
-      bundle.dependencies.every((one) => pathOf.get(one.child_path) === one.parent_path),
-  );
-  return same.at(-1)?.uuid;
 }
 
 async function follow(given: Arguments, context: Context, place: Place, uuid: string): Promise<number> {

@@ -4,7 +4,7 @@ import { nameOfContents, type MetadataValue } from '@sheaf/domain';
 import type { Arguments } from '../arguments/arguments.ts';
 import type { Context } from '../context.ts';
 import { metadataOf } from '../metadata-flags.ts';
-import { UsageError } from '../usage-error.ts';
+import { findStore } from '../targets/bundle-store.ts';
 
 export interface NewUpload {
   readonly pack: boolean;
@@ -44,17 +44,6 @@ export async function newUpload(given: Arguments, context: Context, client: Rest
       }
     },
   };
-}
-
-async function findStore(client: RestClient, name: string): Promise<string> {
-  const answer = await client.json<{ data: { id: string; attributes: { uuid?: string; name?: string } }[] }>(
-    'GET',
-    '/bundle_stores',
-    { query: { include: 'uuid,storage_type,url', name } },
-  );
-  const found = answer.data.find((one) => (one.attributes.name ?? name) === name);
-  if (found === undefined) throw new UsageError(`There is no bundle store "${name}".`);
-  return found.attributes.uuid ?? found.id;
 }
 
 /** Makes the bundle failed, unless the server has done so by itself. */

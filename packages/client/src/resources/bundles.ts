@@ -88,6 +88,25 @@ export async function findSameRuns(
   ) as Bundle[];
 }
 
+/** A run that need not be executed again (new in Sheaf: `POST /rest/bundles/memoized`). */
+export type SameResult =
+  | { readonly kind: 'ready' | 'in-flight'; readonly bundle: Bundle }
+  /** `reason`: why nothing could be found. */
+  | { readonly kind: 'none'; readonly reason: string | undefined };
+
+/**
+ * Asks for a run with the same result as this one would have: the same command on the same contents in the same image.
+ * @throws SheafError `not-found` or `method-not-allowed` from servers that do not know the question
+ */
+export async function findSameResult(client: RestClient, run: NewBundle): Promise<SameResult> {
+  const json = { data: [{ type: 'bundles', attributes: run }] };
+  const answer = await client.json<BundleDocument>('POST', '/bundles/memoized', { json });
+  const [bundle] = flattenAll<BundleAttributes>(answer);
+  const { found, reason } = answer.meta ?? {};
+  if (bundle === undefined) return { kind: 'none', reason: typeof reason === 'string' ? reason : undefined };
+  return { kind: found === 'in-flight' ? 'in-flight' : 'ready', bundle: bundle as Bundle };
+}
+
 export interface NewBundle {
   readonly bundle_type: string;
   readonly command?: string;
