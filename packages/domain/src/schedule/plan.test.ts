@@ -371,7 +371,16 @@ describe('reasons', () => {
     expect(reason(run('r', { disk: 1024 }), [worker('w', { freeDisk: null })])).toContain(
       '[0 disk (1k requested)]. No worker is large enough: the most that any has is 0 free disk.',
     );
+    expect(reason(run('r'), [worker('w', { freeDisk: 0 })])).toContain(
+      '[0 disk (1 requested)]. The disk of the worker is full',
+    );
     expect(reason(run('r', { queue: 'x' }), [worker('w')])).toContain('No worker serves the queue');
+    expect(
+      reason(run('r', { queue: 'x' }), [
+        worker('w'),
+        worker('bobs', { tag: 'x', ownerId: 'bob', members: new Set(['alice']) }),
+      ]),
+    ).toContain('grant their owner the permission');
     expect(reason(run('r'), [worker('w', { slots: 1, assignedRuns: 1 })])).toContain(
       '[0 slots (1 requested)]',
     );

@@ -74,8 +74,19 @@ function has(resources: Resources, request: ResourceRequest): boolean {
     resources.cpus >= request.cpus &&
     resources.gpus >= request.gpus &&
     resources.memory >= request.memory &&
-    (resources.disk ?? (request.disk > 0 ? 0 : Number.POSITIVE_INFINITY)) >= request.disk
+    hasDisk(resources.disk, request)
   );
+}
+
+/** Every command writes something, so a disk that is known to be full is enough for none. */
+function hasDisk(free: number | undefined, request: ResourceRequest): boolean {
+  return free === undefined ? request.disk <= 0 : free > 0 && free >= request.disk;
+}
+
+/** Whether only its full disk keeps the worker from being large enough. */
+export function isFull(view: WorkerView, request: ResourceRequest): boolean {
+  const total = { ...view.total, disk: undefined };
+  return view.total.disk === 0 && has(total, { ...request, disk: 0 });
 }
 
 /** Whether the run would find room now, were there no other reason against the worker. */

@@ -6,6 +6,7 @@ import {
   hasRoom,
   isLargeEnough,
   mayTake,
+  isFull,
   tagMatches,
   type WorkerView,
 } from './pool.ts';
@@ -44,7 +45,9 @@ export function waitingReason(
     return `${noWorkerText} Every worker that may take your runs is shutting down: the run goes to the next one that starts.`;
   }
   const willing = staying.filter((view) => mayTake(view, run, given.rootUserId));
-  if (willing.length === 0) {
+  const inQueue = (view: WorkerView): boolean => tagMatches(view.worker, request.queue);
+  const barred = staying.some((view) => !willing.includes(view) && inQueue(view));
+  if (willing.length === 0 || (barred && !willing.some(inQueue))) {
     return `${noWorkerText} The workers shared with you belong to users who may not control this run: grant their owner the permission "all", or start a worker of your own.`;
   }
   const suited = willing.filter((view) => canRunImage(view, request));
@@ -95,6 +98,9 @@ function advice(views: readonly WorkerView[], request: ResourceRequest, ahead: A
     return large.every((view) => view.runsLeft <= 0)
       ? 'The workers that are large enough were told to end after a number of runs and take no more: start another one.'
       : 'The workers that are large enough are told to hold no runs: start one with more --slots.';
+  }
+  if (tagged.some((view) => isFull(view, request))) {
+    return 'The disk of the worker is full: the run starts when there is room on it again, or on another one.';
   }
   return `No worker is large enough: the most that any has is ${most(tagged, request)}. Ask for less, or start a larger one.`;
 }

@@ -51,7 +51,9 @@ function shortfalls(view: WorkerView, request: ResourceRequest): string[] {
     free.cpus < request.cpus ? `${count(free.cpus)} CPUs (${request.cpus} requested)` : '',
     free.gpus < request.gpus ? `${count(free.gpus)} GPUs (${request.gpus} requested)` : '',
     free.memory < request.memory ? `${size(free.memory)} memory (${size(request.memory)} requested)` : '',
-    disk < request.disk ? `${size(disk)} disk (${size(request.disk)} requested)` : '',
+    disk < request.disk || free.disk === 0
+      ? `${size(disk)} disk (${size(Math.max(1, request.disk))} requested)`
+      : '',
     view.freeSlots <= 0 ? '0 slots (1 requested)' : '',
   ].filter((text) => text !== '');
 }
