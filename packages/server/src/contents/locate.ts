@@ -8,10 +8,11 @@ import { SheafError, type TargetInfo } from '@sheaf/wire';
 import { z } from 'zod';
 import { requireBundle } from '../bundles/access.ts';
 import type { BundleRow } from '../bundles/transition.ts';
+import { watchBundle } from '../events/waiting.ts';
 import type { Viewer } from '../http/viewer.ts';
 import type { Execution } from '../runs/execution.ts';
 import type { Services } from '../services.ts';
-import { ask, RunGoneError, WorkerRefusedError, type Holder } from '../workers/questions.ts';
+import { answerTimeout, ask, RunGoneError, WorkerRefusedError, type Holder } from '../workers/questions.ts';
 import { holderOfRun } from './holder.ts';
 import { linkedInfo, linkedName, linkedPath, linkOf } from './linked.ts';
 import { storedEntry } from './stored.ts';
@@ -100,12 +101,34 @@ async function direct(
   const link = linkOf(bundle);
   if (link !== undefined) return await linked(context, bundle, link, path, depth);
   const root = storedEntry(bundle);
+  if (root === undefined && bundle.state === 'finalizing') {
+    const settled = await whenFinal(context, bundle);
+    if (settled.state !== 'finalizing') return await direct(context, settled, path, depth);
+  }
   if (root === undefined) {
     throw new SheafError('not-found', `Bundle ${bundle.uuid} has no contents; it is ${bundle.state}.`);
   }
   const found = await resolvePath(context.execution.trees, root, path);
   const info = await targetInfo(context.execution.trees, nameOf(bundle, path), found.entry, depth);
   return { kind: 'stored', bundle, path: found.path, info, entry: found.entry };
+}
+
+/** The results of a run on a shared filesystem are stored while it is `finalizing` (execution.md §24): that does not take long. */
+async function whenFinal(context: LocateContext, bundle: BundleRow): Promise<BundleRow> {
+  const { services, viewer, signal } = context;
+  const watch = watchBundle(services.events, services.clock, bundle.uuid, signal);
+  const end = services.clock.now() + answerTimeout;
+  try {
+    for (;;) {
+      const now = await requireBundle(services.database.queries, viewer, bundle.uuid, 'read');
+      const left = end - services.clock.now();
+      if (now.state !== 'finalizing' || left <= 0) return now;
+      await watch.changed(left);
+      signal.throwIfAborted();
+    }
+  } finally {
+    watch.stop();
+  }
 }
 
 async function linked(
