@@ -5,6 +5,7 @@ import { transition } from '../bundles/transition.ts';
 import type { DependencyEntries } from '../contents/dependency-entries.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import { queueMessage } from '../workers/message-queue.ts';
+import { countedStarts } from '../workers/register.ts';
 import { workerKeyText, type WorkerKey } from '../workers/worker-key.ts';
 import { history } from './history.ts';
 import { epochSeconds } from './metadata.ts';
@@ -12,27 +13,42 @@ import { noteAction, type KnownInput } from './run-action.ts';
 import { runMessage, type MessageDependency } from './run-message.ts';
 import { noteSharedRun } from './shared-filesystem/records.ts';
 
+export interface AssignableRun {
+  readonly uuid: string;
+  readonly metadata: Metadata;
+  readonly request: ResourceRequest;
+  readonly nextEpoch: number;
+  readonly isAnonymous: boolean;
+}
+
 /** @returns whether the run was still waiting and now is the worker's */
 export async function assignRun(
   unit: UnitOfWork,
   entries: DependencyEntries,
-  run: { uuid: string; metadata: Metadata; request: ResourceRequest; nextEpoch: number },
+  run: AssignableRun,
   worker: WorkerKey & { readonly sharesFilesystem: boolean },
   now: number,
 ): Promise<boolean> {
+  if (!(await takeStart(unit, worker))) return false;
   const row = await transition(unit, {
     uuid: run.uuid,
     type: 'run',
     expected: ['staged'],
     next: 'starting',
-    changes: { metadata: { last_updated: epochSeconds(now) }, nextEpoch: true },
+    changes: {
+      metadata: { last_updated: epochSeconds(now), run_status: offered(run, worker) },
+      nextEpoch: true,
+    },
     now,
     event: history('assigned', `Given to the worker ${worker.workerId}.`, {
       worker: workerKeyText(worker),
       epoch: run.nextEpoch,
     }),
   });
-  if (row === undefined) return false;
+  if (row === undefined) {
+    await giveStartBack(unit, worker);
+    return false;
+  }
   await unit.queries
     .insertInto('assignment')
     .values({
@@ -46,15 +62,10 @@ export async function assignRun(
       omissions: 0,
     })
     .execute();
-  // Until the worker's next check-in says so itself, it has one start less.
-  await unit.queries
-    .updateTable('worker')
-    .set({ exit_after_num_runs: sql<number>`exit_after_num_runs - 1` })
-    .where('user_id', '=', worker.userId)
-    .where('worker_id', '=', worker.workerId)
-    .execute();
   const dependencies = await messageDependencies(unit, entries, run.uuid);
-  const message = runMessage(row, run.metadata, run.request, dependencies);
+  const { metadata, request } = run;
+  await noteAction(unit, row, { metadata, request, inputs: dependencies }, worker);
+  const message = runMessage(row, metadata, request, dependencies);
   if (worker.sharesFilesystem) {
     // The message follows when everything is in place; preempted runs go on where they were.
     const resumes = run.metadata['on_preemptible_worker'] === true;
@@ -66,7 +77,43 @@ export async function assignRun(
   return true;
 }
 
-async function messageDependencies(
+/** What the run shows until the worker has begun. Whose worker it is would tell whose an anonymous run is. */
+function offered(run: { isAnonymous: boolean }, worker: WorkerKey): string {
+  return run.isAnonymous
+    ? 'Offered to a worker that has not begun yet.'
+    : `Offered to the worker ${worker.workerId}, which has not begun yet.`;
+}
+
+/**
+ * Until the worker's next check-in says so itself, it has one start less. Answers whether it still takes runs.
+ */
+async function takeStart(unit: UnitOfWork, worker: WorkerKey): Promise<boolean> {
+  const taken = await unit.queries
+    .updateTable('worker')
+    .set({ exit_after_num_runs: startsAfter(-1) })
+    .where('user_id', '=', worker.userId)
+    .where('worker_id', '=', worker.workerId)
+    .where('is_terminating', '=', 0)
+    .where('exit_after_num_runs', '>', 0)
+    .executeTakeFirst();
+  return Number(taken.numUpdatedRows) > 0;
+}
+
+async function giveStartBack(unit: UnitOfWork, worker: WorkerKey): Promise<void> {
+  await unit.queries
+    .updateTable('worker')
+    .set({ exit_after_num_runs: startsAfter(1) })
+    .where('user_id', '=', worker.userId)
+    .where('worker_id', '=', worker.workerId)
+    .execute();
+}
+
+/** Workers that start runs without end say so with a number nobody counts down to. */
+function startsAfter(change: 1 | -1) {
+  return sql<number>`case when exit_after_num_runs < ${countedStarts} then exit_after_num_runs + ${change} else exit_after_num_runs end`;
+}
+
+export async function messageDependencies(
   unit: UnitOfWork,
   entries: DependencyEntries,
   uuid: string,

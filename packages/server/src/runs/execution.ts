@@ -2,6 +2,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { TreeCache } from '@sheaf/trees';
 import { DependencyEntries } from '../contents/dependency-entries.ts';
+import { LinkedEntries } from '../contents/linked-entries.ts';
 import { Sweeper } from '../contents/sweeper.ts';
 import { temporaryDirectory } from '../contents/temporary-directory.ts';
 import type { Services } from '../services.ts';
@@ -12,6 +13,7 @@ import { RecentDeliveries } from '../workers/recent-deliveries.ts';
 import { WakeUps } from '../workers/wake-ups.ts';
 import { Maintenance } from './maintenance.ts';
 import { Maker } from './make.ts';
+import { GivenHints } from './prefetch.ts';
 import { requestSettings } from './request-settings.ts';
 import { Scheduler, type SchedulerCounters } from './scheduler.ts';
 import { SharedRuns } from './shared-filesystem/shared-runs.ts';
@@ -20,6 +22,8 @@ import { StagedRuns } from './staged-runs.ts';
 export interface Execution {
   /** Decoded trees, shared by all who read contents. */
   readonly trees: TreeCache;
+  /** Contents of links, for those who take contents by digest. */
+  readonly linked: LinkedEntries;
   /** Answers of workers to questions of this process. */
   readonly mailboxes: Mailboxes;
   readonly wakeUps: WakeUps;
@@ -41,16 +45,20 @@ export function createExecution(services: Services, options: ExecutionOptions = 
   const trees = new TreeCache(services.store);
   const held = new HeldCheckins(services.events, services.clock);
   const wakeUps = new WakeUps(services.events, services.clock);
-  const maker = new Maker(services, trees);
+  const linked = new LinkedEntries(services, trees);
+  const maker = new Maker(services, trees, linked);
   const sharedRuns = new SharedRuns(services, trees);
+  const entries = new DependencyEntries(trees);
   const scheduler = new Scheduler(
     services,
     {
       settings: requestSettings(services.settings),
       workerTimeout: services.settings.workerTimeout,
-      entries: new DependencyEntries(trees),
+      entries,
       laysOut: sharedRuns.possible,
-      stagedRuns: new StagedRuns(),
+      stagedRuns: new StagedRuns(entries),
+      hints: new GivenHints(),
+      log: services.log,
       chance: options.chance ?? Math.random,
     },
     (uuids) => maker.add(uuids),
@@ -59,6 +67,7 @@ export function createExecution(services: Services, options: ExecutionOptions = 
   const sweeper = new Sweeper(services);
   return {
     trees,
+    linked,
     mailboxes: new Mailboxes(services.clock),
     wakeUps,
     checkins: { services, held, wakeUps, deliveries: new RecentDeliveries() },

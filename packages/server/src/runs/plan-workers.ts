@@ -1,12 +1,11 @@
 /* The live workers with what they have and what is taken, as the plan sees them (execution.md §13.2). */
 import { dependencyCacheKey, resolveRequest, type PlanWorker, type RequestSettings } from '@sheaf/domain';
-import { workerRuntime } from '@sheaf/wire';
 import type { Selectable } from 'kysely';
-import { z } from 'zod';
 import type { WorkerTable } from '../database/schema.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import { workerKeyText } from '../workers/worker-key.ts';
-import { metadataOf } from './metadata.ts';
+import { cachedDependenciesOf, runtimeOf } from '../workers/worker-record.ts';
+import { readableMetadata } from './damage.ts';
 
 export type WorkerRow = Selectable<WorkerTable>;
 
@@ -19,8 +18,6 @@ export interface AssignedRun {
   readonly gpus: number;
   readonly memory: number;
 }
-
-const dependencyKeys = z.array(z.tuple([z.string(), z.string()]));
 
 /**
  * Workers a run may be given to.
@@ -51,7 +48,7 @@ export async function readAssignedRuns(unit: UnitOfWork, settings: RequestSettin
     .execute();
   return rows.map((row) => {
     // Limits by quota do not matter here: only cores, GPUs and memory are booked.
-    const request = resolveRequest(metadataOf(row), settings, { time: 0, disk: 0 });
+    const request = resolveRequest(readableMetadata(row) ?? {}, settings, { time: 0, disk: 0 });
     return {
       runUuid: row.run_uuid,
       workerKey: workerKeyText({ userId: row.user_id, workerId: row.worker_id }),
@@ -83,8 +80,7 @@ export function planWorkers(
   return workers.map((worker) => {
     const key = workerKeyText({ userId: worker.user_id, workerId: worker.worker_id });
     const sums = taken.get(key);
-    const runtime = worker.runtime === null ? undefined : workerRuntime.safeParse(JSON.parse(worker.runtime));
-    const cached = dependencyKeys.safeParse(JSON.parse(worker.dependencies));
+    const runtime = runtimeOf(worker);
     return {
       key,
       ownerId: worker.user_id,
@@ -102,11 +98,14 @@ export function planWorkers(
       slots: worker.slots,
       runsLeft: worker.exit_after_num_runs,
       terminating: worker.is_terminating === 1,
-      images: runtime?.success === true ? runtime.data.images : true,
+      // Original workers say nothing about it and have images; what cannot be read promises nothing.
+      images: runtime === null || runtime?.images === true,
       sharedFileSystem: worker.shared_file_system === 1,
       cachedDependencies: new Set(
-        cached.success ? cached.data.map(([uuid, path]) => dependencyCacheKey(uuid, path)) : [],
+        cachedDependenciesOf(worker).map(([uuid, path]) => dependencyCacheKey(uuid, path)),
       ),
+      cachesContents: worker.protocol >= 2,
+      takesHints: worker.protocol >= 2 && worker.shared_file_system !== 1,
     };
   });
 }

@@ -61,6 +61,7 @@ export function runMessage(
       tag_exclusive: false,
       runs_left: null,
       image_requested: request.imageRequested,
+      ...(request.sharedMemory === undefined ? {} : { shared_memory: request.sharedMemory }),
     },
   };
 }

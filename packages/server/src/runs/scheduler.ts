@@ -4,6 +4,7 @@
  */
 import { isFinal, type BundleState } from '@sheaf/domain';
 import type { Services } from '../services.ts';
+import { checkInputs } from './inputs-check.ts';
 import { schedulerPass, type PassContext, type PassResult } from './pass.ts';
 import { waitingChildren, type StagingCandidates } from './staging.ts';
 
@@ -99,14 +100,19 @@ export class Scheduler {
   async #pass(): Promise<PassResult> {
     const { clock, unitOfWork } = this.#services;
     const candidates = await this.#candidates();
-    await this.#lookUpDependencies(candidates);
+    const findings = await checkInputs(this.#services, this.#context.entries, candidates);
     this.counters.passes += 1;
     const result = await unitOfWork(async (unit) => {
-      const passed = await schedulerPass(unit, this.#context, candidates, clock.now());
+      const passed = await schedulerPass(unit, this.#context, { candidates, findings }, clock.now());
       this.#noted = passed.noted;
       return passed;
     });
+    this.#context.hints.note(result.hints, clock.now());
     if (result.makes.length > 0) this.#onMakes(result.makes);
+    if (result.unchecked.length > 0) {
+      for (const uuid of result.unchecked) this.#created.add(uuid);
+      this.#wanted = true;
+    }
     this.#cancelRest();
     if (result.moreReasons) this.#cancelRest = clock.after(restInterval, () => this.request());
     return result;
@@ -123,22 +129,6 @@ export class Scheduler {
     if (finished.size === 0) return created;
     const children = await waitingChildren(this.#services.database.queries, finished);
     return new Set([...created, ...children]);
-  }
-
-  /** Reads now what the messages of these runs will say about their dependencies; a unit of work cannot. */
-  async #lookUpDependencies(candidates: StagingCandidates): Promise<void> {
-    if (candidates !== 'all' && candidates.size === 0) return;
-    let query = this.#services.database.queries
-      .selectFrom('dependency')
-      .innerJoin('bundle as child', 'child.uuid', 'dependency.child_uuid')
-      .innerJoin('bundle as parent', 'parent.uuid', 'dependency.parent_uuid')
-      .select(['dependency.parent_path', 'parent.root_entry', 'parent.contents_digest'])
-      .where('child.state', 'in', ['created', 'staged'])
-      .where('dependency.parent_path', '<>', '')
-      .where('parent.root_entry', 'is not', null)
-      .limit(5_000);
-    if (candidates !== 'all') query = query.where('child.uuid', 'in', [...candidates].slice(0, 5_000));
-    for (const row of await query.execute()) await this.#context.entries.find(row, row.parent_path);
   }
 
   #tick(milliseconds: number): void {

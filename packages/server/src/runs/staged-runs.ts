@@ -1,6 +1,7 @@
 /* The runs that wait for a worker, as the plan sees them (execution.md §13). */
 import {
   dependencyCacheKey,
+  failure,
   resolveRequest,
   type Metadata,
   type PlanDependency,
@@ -8,11 +9,14 @@ import {
   type StagedRun,
 } from '@sheaf/domain';
 import type { Selectable } from 'kysely';
-import type { BundleRow } from '../bundles/transition.ts';
+import { z } from 'zod';
+import type { DependencyEntries } from '../contents/dependency-entries.ts';
 import { inChunks } from '../database/chunks.ts';
 import type { BundleTable } from '../database/schema.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
-import { metadataOf } from './metadata.ts';
+import { damagedRecord, readableJson, readableMetadata } from './damage.ts';
+
+const restarted = z.object({ worker: z.string().optional() });
 
 /** Restarts of one run from the same worker after which it goes elsewhere for a while (execution.md §31.4). */
 const restartsBeforeAvoiding = 3;
@@ -27,13 +31,20 @@ export interface QuotaLeft {
 
 export interface WaitingRun {
   readonly row: Selectable<BundleTable>;
-  readonly metadata: Metadata;
+  /** Undefined where they cannot be read. */
+  readonly metadata: Metadata | undefined;
   readonly dependencies: readonly PlanDependency[];
 }
 
 /** Keeps what was read about waiting runs, so that a pass costs what changed and not what waits. */
 export class StagedRuns {
   #known = new Map<string, WaitingRun>();
+
+  readonly #entries: DependencyEntries;
+
+  constructor(entries: DependencyEntries) {
+    this.#entries = entries;
+  }
 
   /** All staged runs in creation order. */
   async read(unit: UnitOfWork): Promise<WaitingRun[]> {
@@ -47,6 +58,7 @@ export class StagedRuns {
     const stale = present.filter(({ uuid, version }) => this.#known.get(uuid)?.row.version !== version);
     const fresh = await readRuns(
       unit,
+      this.#entries,
       stale.map(({ uuid }) => uuid),
     );
     const known = new Map<string, WaitingRun>();
@@ -59,21 +71,26 @@ export class StagedRuns {
   }
 }
 
-async function readRuns(unit: UnitOfWork, uuids: readonly string[]): Promise<Map<string, WaitingRun>> {
+async function readRuns(
+  unit: UnitOfWork,
+  entries: DependencyEntries,
+  uuids: readonly string[],
+): Promise<Map<string, WaitingRun>> {
   const rows = await inChunks(uuids, (chunk) =>
     unit.queries.selectFrom('bundle').selectAll().where('uuid', 'in', chunk).execute(),
   );
-  const dependencies = await readDependencies(unit, uuids);
+  const dependencies = await readDependencies(unit, entries, uuids);
   return new Map(
     rows.map((row) => [
       row.uuid,
-      { row, metadata: safeMetadata(row), dependencies: dependencies.get(row.uuid) ?? [] },
+      { row, metadata: readableMetadata(row), dependencies: dependencies.get(row.uuid) ?? [] },
     ]),
   );
 }
 
 async function readDependencies(
   unit: UnitOfWork,
+  entries: DependencyEntries,
   uuids: readonly string[],
 ): Promise<Map<string, PlanDependency[]>> {
   const rows = await inChunks(uuids, (chunk) =>
@@ -85,34 +102,40 @@ async function readDependencies(
         'dependency.parent_uuid',
         'dependency.parent_path',
         'parent.data_size',
+        'parent.root_entry',
+        'parent.contents_digest',
       ])
       .where('dependency.child_uuid', 'in', chunk)
       .execute(),
   );
   const byChild = new Map<string, PlanDependency[]>();
   for (const row of rows) {
-    const dependency = {
-      key: dependencyCacheKey(row.parent_uuid, row.parent_path),
-      bytes: row.data_size ?? 0,
-    };
+    const key = dependencyCacheKey(row.parent_uuid, row.parent_path);
+    const bytes = dependencyBytes(entries, row);
     const known = byChild.get(row.child_uuid);
-    if (known === undefined) byChild.set(row.child_uuid, [dependency]);
-    else known.push(dependency);
+    if (known === undefined) byChild.set(row.child_uuid, [{ key, bytes }]);
+    // Mounted twice, it still travels once.
+    else if (!known.some((other) => other.key === key)) known.push({ key, bytes });
   }
   return byChild;
 }
 
-/** One broken row must not stop the others: it counts as having no metadata, and then waits or runs with defaults. */
-function safeMetadata(row: BundleRow): Metadata {
-  try {
-    return metadataOf(row);
-  } catch (error) {
-    if (error instanceof Error) return {};
-    throw error;
-  }
+/** What a worker without it has to fetch; a part of a parent whose size is not known counts as the whole parent. */
+function dependencyBytes(
+  entries: DependencyEntries,
+  row: {
+    parent_path: string;
+    data_size: number | null;
+    root_entry: string | null;
+    contents_digest: string | null;
+  },
+): number {
+  const part = row.parent_path === '' ? undefined : entries.known(row, row.parent_path);
+  if (part === undefined) return row.data_size ?? 0;
+  return part.kind === 'link' ? 0 : part.size;
 }
 
-/** @param avoided answers of `avoidedWorkers` */
+/** @param left what is left of the owner's quota. */
 export function planRun(
   run: WaitingRun,
   settings: RequestSettings,
@@ -122,7 +145,8 @@ export function planRun(
   return {
     uuid: run.row.uuid,
     ownerId: run.row.owner_id ?? '',
-    request: resolveRequest(run.metadata, settings, left),
+    request:
+      run.metadata === undefined ? failure(damagedRecord) : resolveRequest(run.metadata, settings, left),
     dependencies: run.dependencies,
     avoid: more.avoid ?? none,
     controllers: more.controllers ?? none,
@@ -157,8 +181,8 @@ export async function readRestarts(
   const byWorker = new Map<string, Map<string, number>>();
   for (const row of rows) {
     counts.set(row.bundle_uuid, (counts.get(row.bundle_uuid) ?? 0) + 1);
-    const worker: unknown = (JSON.parse(row.details) as { worker?: unknown }).worker;
-    if (typeof worker !== 'string' || row.at < now - avoidedFor) continue;
+    const worker = restarted.safeParse(readableJson(row.details)).data?.worker;
+    if (worker === undefined || row.at < now - avoidedFor) continue;
     const workers = byWorker.get(row.bundle_uuid) ?? new Map<string, number>();
     workers.set(worker, (workers.get(worker) ?? 0) + 1);
     byWorker.set(row.bundle_uuid, workers);

@@ -169,7 +169,10 @@ async function takeOver(
   const reported = new Set(reports.map(({ uuid }) => uuid));
   return await services.unitOfWork(async (unit) => {
     refuseTwin(await findWorker(unit, worker), request, { now, held: olderHeld });
-    const row = await registerWorker(unit, worker, request, now);
+    const row = await registerWorker(unit, worker, request, {
+      now,
+      workerTimeout: services.settings.workerTimeout,
+    });
     const had = acknowledges
       ? await acknowledge(unit, worker, request.ack)
       : await acknowledgeDelivered(unit, worker);

@@ -1,12 +1,13 @@
 /* What people see of workers: `cl workers` (execution.md §6.6). */
 import type { WorkerInfo } from '@sheaf/wire';
-import { workerRuntime } from '@sheaf/wire';
 import { groupsOf } from '../accounts/groups.ts';
 import type { Queries } from '../database/database.ts';
 import type { UserViewer } from '../http/viewer.ts';
-import { metadataOf, numberOf } from '../runs/metadata.ts';
+import { readableMetadata } from '../runs/damage.ts';
+import { numberOf } from '../runs/metadata.ts';
 import type { WorkerRow } from './register.ts';
 import { workerKeyText } from './worker-key.ts';
+import { runtimeOf } from './worker-record.ts';
 
 /** Root sees all; others those they own and those shared with a group of theirs. */
 export async function workerInfos(queries: Queries, viewer: UserViewer): Promise<WorkerInfo[]> {
@@ -44,7 +45,7 @@ async function runsByWorker(queries: Queries): Promise<Map<string, HeldRun[]>> {
     .execute();
   const byWorker = new Map<string, HeldRun[]>();
   for (const row of rows) {
-    const metadata = metadataOf(row);
+    const metadata = readableMetadata(row) ?? {};
     // As requested: a run that asks for no core counts as none here, although one is kept for it.
     const run = {
       uuid: row.uuid,
@@ -60,7 +61,6 @@ async function runsByWorker(queries: Queries): Promise<Map<string, HeldRun[]>> {
 }
 
 function describe(worker: WorkerRow, runs: readonly HeldRun[]): WorkerInfo {
-  const runtime = worker.runtime === null ? undefined : workerRuntime.safeParse(JSON.parse(worker.runtime));
   return {
     user_id: worker.user_id,
     worker_id: worker.worker_id,
@@ -80,7 +80,7 @@ function describe(worker: WorkerRow, runs: readonly HeldRun[]): WorkerInfo {
     is_terminating: worker.is_terminating === 1,
     preemptible: worker.preemptible === 1,
     exit_after_num_runs: worker.exit_after_num_runs,
-    runtime: runtime?.success === true ? runtime.data : null,
+    runtime: runtimeOf(worker) ?? null,
     slots: worker.slots,
   };
 }

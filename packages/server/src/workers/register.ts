@@ -6,26 +6,31 @@ import { resolveGroupForWorker } from '../accounts/groups.ts';
 import type { WorkerTable } from '../database/schema.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import type { WorkerKey } from './worker-key.ts';
+import { runtimeOf } from './worker-record.ts';
 
 export type WorkerRow = Selectable<WorkerTable>;
 
 const longestTag = 127;
+/** From this number on a worker starts runs without end, and nobody counts them. */
+export const countedStarts = 1_000_000;
 /** More free disk than this since the last check-in may let a waiting run start. */
 const noticeableDisk = 1024 ** 3;
 
 /**
  * Inserts or updates the worker; its first check-in gives it a mailbox number. Announces `worker.changed` only when runs that
- * wait may now find a place, or the worker is new.
+ * wait may now find a place, or the worker is new or was away.
+ * @param workerTimeout milliseconds of silence after which nothing is planned with a worker
  */
 export async function registerWorker(
   unit: UnitOfWork,
   worker: WorkerKey,
   request: CheckinRequest,
-  now: number,
+  { now, workerTimeout }: { now: number; workerTimeout: number },
 ): Promise<WorkerRow> {
   const before = await findWorker(unit, worker);
   const row: WorkerRow = {
     ...rowFrom(worker, request, now),
+    exit_after_num_runs: await startsLeft(unit, worker, request),
     group_uuid: await groupOf(unit, worker, request.group_name),
     dependencies: JSON.stringify(request.dependencies),
     runtime: JSON.stringify(request.runtime ?? null),
@@ -42,7 +47,8 @@ export async function registerWorker(
     .values(values)
     .onConflict((conflict) => conflict.columns(['user_id', 'worker_id']).doUpdateSet(values))
     .execute();
-  if (before === undefined || offersMore(before, row)) unit.announce({ type: 'worker.changed', ...worker });
+  const wasAway = before === undefined || before.checkin_at <= now - workerTimeout;
+  if (wasAway || offersMore(before, row)) unit.announce({ type: 'worker.changed', ...worker });
   return row;
 }
 
@@ -59,7 +65,7 @@ function rowFrom(
   worker: WorkerKey,
   request: CheckinRequest,
   now: number,
-): Omit<WorkerRow, 'group_uuid' | 'socket_id' | 'dependencies' | 'runtime'> {
+): Omit<WorkerRow, 'group_uuid' | 'socket_id' | 'dependencies' | 'runtime' | 'exit_after_num_runs'> {
   return {
     user_id: worker.userId,
     worker_id: worker.workerId,
@@ -77,7 +83,6 @@ function rowFrom(
         : Math.round(request.free_disk_bytes),
     shared_file_system: flag(request.shared_file_system),
     tag_exclusive: flag(request.tag_exclusive),
-    exit_after_num_runs: Math.round(request.exit_after_num_runs),
     is_terminating: flag(request.is_terminating),
     preemptible: flag(request.preemptible),
     hostname: request.hostname ?? null,
@@ -107,6 +112,20 @@ async function groupOf(
   }
 }
 
+/** A worker counts what it has started; what it was given and has not begun yet, it will start besides (execution.md §13.5). */
+async function startsLeft(unit: UnitOfWork, worker: WorkerKey, request: CheckinRequest): Promise<number> {
+  const said = Math.round(request.exit_after_num_runs);
+  if (said >= countedStarts) return said;
+  const { given } = await unit.queries
+    .selectFrom('assignment')
+    .select((of) => of.fn.countAll<number>().as('given'))
+    .where('user_id', '=', worker.userId)
+    .where('worker_id', '=', worker.workerId)
+    .where('started_at', 'is', null)
+    .executeTakeFirstOrThrow();
+  return Math.max(0, said - Number(given));
+}
+
 async function permanentSocket(unit: UnitOfWork, worker: WorkerKey, now: number): Promise<number> {
   const row = await unit.queries
     .insertInto('socket')
@@ -130,6 +149,7 @@ function offersMore(before: WorkerRow, after: WorkerRow): boolean {
     'protocol',
   ] as const;
   if (plain.some((key) => before[key] !== after[key])) return true;
+  if (runtimeOf(before)?.images !== runtimeOf(after)?.images) return true;
   if (after.exit_after_num_runs > before.exit_after_num_runs) return true;
   const disk = (row: WorkerRow) => row.free_disk_bytes ?? Number.POSITIVE_INFINITY;
   return disk(after) > disk(before) + noticeableDisk || (disk(after) > 0 && disk(before) === 0);

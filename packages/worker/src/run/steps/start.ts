@@ -60,7 +60,7 @@ function specificationOf(record: RunRecord, directory: string, tools: RunTools) 
     gpus: record.allocation?.gpus ?? [],
     memory: resources.memory,
     network: resources.network,
-    sharedMemory: tools.settings.sharedMemory,
+    sharedMemory: resources.shared_memory ?? tools.settings.sharedMemory,
   };
 }
 
