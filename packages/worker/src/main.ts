@@ -8,10 +8,10 @@ import { DependencySource } from './cache/dependency-source.ts';
 import { StoreHolder } from './cache/store-holder.ts';
 import type { Clock } from './clock.ts';
 import { isServerAway } from './errors.ts';
-import { removeAll } from './files.ts';
 import { inspectMachine, type Machine } from './fingerprint/machine.ts';
 import { ImageCache } from './images/image-cache.ts';
 import type { Log } from './log.ts';
+import { Precedence } from './prefetch/precedence.ts';
 import { ResourcePool } from './resources/pool.ts';
 import { allRuntimes, type Runtimes } from './run/runtimes.ts';
 import { SavedRuns } from './run/saved-runs.ts';
@@ -20,10 +20,11 @@ import type { RunTools } from './run/tools.ts';
 import { openRuntimes } from './runtimes/open-runtimes.ts';
 import { removeOrphans } from './runtimes/orphans.ts';
 import { notAServer, startProblemOf } from './settings/start-problem.ts';
-import type { RuntimeChoice, Settings } from './settings/settings.ts';
+import { StartProblem, type RuntimeChoice, type Settings } from './settings/settings.ts';
 import {
   clearRunDirectories,
   openWorkDirectory,
+  removeWorkDirectory,
   type WorkDirectory,
 } from './work-directory/work-directory.ts';
 import { Worker } from './worker.ts';
@@ -83,15 +84,7 @@ async function startIn(
   const saved = await SavedRuns.open(paths.states, log);
   const records = await saved.load();
   const stubborn = (error: unknown) => records.length > 0 && isServerAway(error);
-  const [machine, runtimes] = await Promise.all([
-    inspectMachine(settings),
-    (dependencies.openRuntimes ?? openRuntimes)(
-      settings.runtime,
-      detectOptions(directory, settings, dependencies),
-      log,
-    ),
-    signIn(dependencies, settings.server, stubborn),
-  ]);
+  const [machine, runtimes] = await openMachine(directory, settings, dependencies, stubborn);
   try {
     await removeOrphans(runtimes, records, log);
     if (!settings.preemptible)
@@ -109,14 +102,38 @@ async function startIn(
       close: async ({ runs }) => {
         await closeStores();
         await closeAll(runtimes);
-        await directory.lock.release();
-        if (settings.deleteWorkDirectoryOnExit && runs === 0) await removeAll(settings.workDirectory);
+        if (settings.deleteWorkDirectoryOnExit && runs === 0) {
+          await removeWorkDirectory(directory, settings.workDirectory);
+        } else await directory.lock.release();
       },
     });
     await startOrStop(worker, () => worker.start(records, { stubborn }));
     return { runtime: describeRuntimes(runtimes), stop: () => worker.stop(), ended: worker.ended };
   } catch (error) {
     await closeAll(runtimes);
+    throw error;
+  }
+}
+
+/** All at once, so that a start is short; what was opened is closed again when something else is in the way. */
+async function openMachine(
+  directory: WorkDirectory,
+  settings: Settings,
+  dependencies: WorkerDependencies,
+  stubborn: (error: unknown) => boolean,
+): Promise<[Machine, Runtimes]> {
+  const opening = (dependencies.openRuntimes ?? openRuntimes)(
+    settings.runtime,
+    detectOptions(directory, settings, dependencies),
+    dependencies.log,
+  );
+  const others = [inspectMachine(settings), signIn(dependencies, settings.server, stubborn)] as const;
+  const [runtimes] = await Promise.allSettled([opening, ...others]);
+  try {
+    const [machine] = await Promise.all([...others, opening]);
+    return [machine, await opening];
+  } catch (error) {
+    if (runtimes.status === 'fulfilled') await closeAll(runtimes.value);
     throw error;
   }
 }
@@ -179,7 +196,9 @@ async function openTools(
     peer: (bundle) => transferPeer(client, bundle),
     log,
   });
+  const precedence = new Precedence();
   const cache = await DependencyCache.open({
+    precedence,
     directory: paths.cache,
     limit: settings.cacheLimit,
     verify: settings.verifyDependencies,
@@ -197,12 +216,13 @@ async function openTools(
     clock,
     log,
   });
-  const gpus = runtimes.primary.capabilities.gpus ? machine.gpus : [];
+  const gpus = usableGpus(runtimes, machine.gpus, settings, log);
   const tools = {
     settings,
     runtimes,
     images,
     cache,
+    precedence,
     resources: new ResourcePool({ cpus: machine.cpus, gpus, slots: settings.slots }),
     results: (uuid: string, epoch: number) => transferPeer(client, uuid, { epoch, finalize: false }),
     unsent: new UnsentResults({ directory: paths.unsent, clock, log }),
@@ -211,6 +231,23 @@ async function openTools(
     log,
   };
   return { tools, closeStores: async () => void (await Promise.all([store.close(), localStore?.close()])) };
+}
+
+/**
+ * None where the runtime cannot hand them to runs.
+ * @throws StartProblem where the owner has named some
+ */
+function usableGpus(
+  { primary }: Runtimes,
+  gpus: readonly string[],
+  settings: Settings,
+  log: Log,
+): readonly string[] {
+  if (gpus.length === 0 || primary.capabilities.gpus) return gpus;
+  const sentence = `This machine has GPUs, but ${primary.name} cannot give them to runs: install the NVIDIA container toolkit and register its runtime with the engine (\`nvidia-ctk runtime configure\`)`;
+  if (settings.gpus !== 'all') throw new StartProblem(`${sentence}, or use --gpuset NONE.`);
+  log.warn({ gpus }, `${sentence}. Runs that need GPUs go elsewhere.`);
+  return [];
 }
 
 async function closeAll(runtimes: Runtimes): Promise<void> {

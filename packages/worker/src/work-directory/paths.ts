@@ -19,15 +19,23 @@ export interface WorkPaths {
   readonly lock: string;
 }
 
-/**
- * Workers on machines that may be taken away can share one directory: the next one goes on with what a run has left
- * (execution.md §25). Each then has everything but the run directories for itself.
- */
-export function workPaths(root: string, own: { readonly shared: boolean; readonly id: string }): WorkPaths {
-  const mine = own.shared ? join(root, 'workers', encodeURIComponent(own.id)) : root;
+/** Where in a work directory a worker lives. */
+export type Place =
+  /** The whole of it. */
+  | 'owner'
+  /** A part of its own, because another worker was there first (execution.md §16.2). */
+  | 'guest'
+  /**
+   * A part of its own, but for the run directories: workers on machines that may be taken away share those, so that the next one
+   * goes on with what a run has left (execution.md §25).
+   */
+  | 'shared-runs';
+
+export function workPaths(root: string, own: { readonly place: Place; readonly id: string }): WorkPaths {
+  const mine = own.place === 'owner' ? root : join(root, 'workers', encodeURIComponent(own.id));
   return {
     root: mine,
-    runs: join(root, 'runs'),
+    runs: join(own.place === 'guest' ? mine : root, 'runs'),
     states: join(mine, 'runs-state'),
     cache: join(mine, 'cache'),
     images: join(mine, 'images.json'),
