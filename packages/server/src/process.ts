@@ -2,7 +2,25 @@
 import { startServer } from './main.ts';
 import { readSettings } from './settings/settings.ts';
 
+const help = `Usage: cl-server
+
+Starts the server alone, until Ctrl-C. Its settings are environment variables; the most important ones:
+
+  SHEAF_HOME    directory of all data (~/.sheaf)
+  SHEAF_HOST    address to listen on (127.0.0.1); 0.0.0.0 for all
+  SHEAF_PORT    port to listen on (2900)
+
+docs/settings.md has all of them. Attach workers with cl-worker --server URL.
+`;
+
 async function run(): Promise<void> {
+  const [word] = process.argv.slice(2);
+  if (word === '--help' || word === '-h') return void process.stdout.write(help);
+  if (word !== undefined) {
+    throw new Error(
+      `cl-server takes no "${word}": its settings are environment variables, which \`cl-server --help\` names.`,
+    );
+  }
   const server = await startServer(readSettings(process.env));
   const stop = () => {
     server.close().then(
@@ -11,7 +29,7 @@ async function run(): Promise<void> {
     );
   };
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(signal, stop);
-  if (process.send === undefined) return;
+  if (process.send === undefined) return void process.stdout.write(`Sheaf is ready: ${server.url}\n`);
   // Whoever started it is gone: nobody would ever stop it.
   process.once('disconnect', stop);
   process.send({ type: 'ready', url: server.url });
