@@ -44,9 +44,10 @@ export function describeWorker(now: WorkerNow): CheckinInput {
       images: primary.capabilities.images,
       description: describeRuntimes({ primary, fallback }),
     },
-    dependencies: [...now.dependencies],
+    // What is at the server's paths is all there.
+    dependencies: settings.sharedFileSystem ? [] : [...now.dependencies],
     runs: [...now.runs],
-    shared_file_system: false,
+    shared_file_system: settings.sharedFileSystem,
     exit_after_num_runs: now.runsLeft,
     is_terminating: now.terminating,
     preemptible: settings.preemptible,

@@ -53,11 +53,17 @@ describe('planLayout', () => {
     });
   });
 
-  it('mounts the entries of `.` one by one beside other keys', () => {
-    expect(planLayout('0xa', [tree('.', 'x'), file('data')]).mounts).toEqual([
-      { source: '/cache/tree/x', target: '/0xa_dependencies/x' },
-      { source: '/cache/data', target: '/0xa_dependencies/data' },
-    ]);
+  it('mounts no entry of `.` by itself, which may be a link, also beside other keys', () => {
+    expect(planLayout('0xa', [tree('.', 'x'), file('data')])).toEqual({
+      mounts: [
+        { source: '/cache/tree', target: '/0xa_dependencies_all' },
+        { source: '/cache/data', target: '/0xa_dependencies/data' },
+      ],
+      links: [
+        { path: 'x', target: '/0xa_dependencies_all/x' },
+        { path: 'data', target: '/0xa_dependencies/data' },
+      ],
+    });
   });
 
   it('mounts absolute keys where they say, and links nothing on this machine', () => {

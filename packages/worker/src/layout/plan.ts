@@ -49,18 +49,19 @@ export function planLayout(uuid: string, dependencies: readonly PlacedDependency
       case 'absolute':
         mounts.push({ source, target: parsed.path });
         break;
-      case 'all':
+      case 'all': {
         if (names === undefined) {
           throw new LayoutProblem(
             `The dependency ${key} is a file; only a directory can fill the run's directory`,
           );
         }
-        if (dependencies.length === 1) {
-          // One mount for all, however many entries there are.
-          mounts.push({ source, target: root });
-          links.push(...names.map((name) => ({ path: name, target: `${root}/${name}` })));
-        } else for (const name of names) place(`${source}/${name}`, name);
+        // One mount for all, however many entries there are. Never an entry by itself: it may be a link, which a mount would
+        // follow on this machine.
+        const all = dependencies.length === 1 ? root : `${root}_all`;
+        mounts.push({ source, target: all });
+        links.push(...names.map((name) => ({ path: name, target: `${all}/${name}` })));
         break;
+      }
       default:
         assertNever(parsed);
     }

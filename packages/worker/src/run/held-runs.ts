@@ -7,6 +7,7 @@ import { newRecord, type RunRecord } from './record.ts';
 import { nothingSeen, reportOf } from './report.ts';
 import { executeRun } from './run-loop.ts';
 import type { SavedRuns } from './saved-runs.ts';
+import { sharedDirectoryOf } from './shared-directory.ts';
 import type { RunTools } from './tools.ts';
 
 export interface HeldRunsOptions {
@@ -114,7 +115,7 @@ export class HeldRuns {
       recovered,
       saved,
       log: tools.log,
-      directory: join(directory, record.uuid),
+      directory: sharedDirectoryOf(record.message) ?? join(directory, record.uuid),
       changed: () => this.#options.changed(record.uuid),
     });
     this.#runs.set(record.uuid, run);

@@ -9,6 +9,7 @@ import { exceededLimits, exitFailure } from '../outcome.ts';
 import type { Step } from '../record.ts';
 import { containerSeconds } from '../report.ts';
 import { runtimeNamed } from '../runtimes.ts';
+import { sharedDirectoryOf, tidySharedDirectory } from '../shared-directory.ts';
 import type { Attempt } from '../tools.ts';
 import { destroyMeanwhile } from './destroy.ts';
 
@@ -18,6 +19,7 @@ export async function collect(attempt: Attempt): Promise<Step> {
   void destroyMeanwhile(attempt);
   await removeLinks(run.directory, record.links, record.made);
   if (record.kill === null) await judge(attempt);
+  if (sharedDirectoryOf(record.message) !== undefined) return await leaveInPlace(attempt);
   try {
     attempt.hashed = await hashResults(attempt);
   } catch (error) {
@@ -27,6 +29,20 @@ export async function collect(attempt: Attempt): Promise<Step> {
     return 'finish';
   }
   record.usage.disk = sizeOfResults(attempt.hashed);
+  return 'upload';
+}
+
+/** The server takes the results from where they are (execution.md §24). */
+async function leaveInPlace({ run, signal }: Attempt): Promise<Step> {
+  const { record } = run;
+  try {
+    const patterns = record.message.bundle.metadata.exclude_patterns;
+    await tidySharedDirectory(run.directory, excludeMatcher(patterns));
+    record.usage.disk = await measureDirectory(run.directory, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    record.failure = failureWithUploadError(record.failure, messageOf(error));
+  }
   return 'upload';
 }
 

@@ -1,8 +1,9 @@
 /** Gets what a run depends on, and decides where it is mounted (execution.md §17.2, §20.2). */
 import { DependencyProblem, type CachedDependency } from '../../cache/dependency-cache.ts';
 import { messageOf } from '../../errors.ts';
-import { LayoutProblem, planLayout } from '../../layout/plan.ts';
+import { LayoutProblem, planLayout, type PlacedDependency } from '../../layout/plan.ts';
 import { RunFailure } from '../interruption.ts';
+import type { RunRecord } from '../record.ts';
 import type { Attempt } from '../tools.ts';
 
 /** @param say words for the user about what is waited for */
@@ -28,10 +29,15 @@ export async function fetchDependencies(attempt: Attempt, say: (status: string) 
       }
     }),
   );
-  const { mounts, links } = layoutOf(run.uuid, placed);
   run.record.cached = [...new Set(placed.map(({ name }) => name))];
-  run.record.mounts = [...mounts];
-  run.record.links = [...links];
+  layOutDependencies(run.record, placed);
+}
+
+/** Notes where everything is mounted, and what links lead there. @throws RunFailure */
+export function layOutDependencies(record: RunRecord, placed: readonly PlacedDependency[]): void {
+  const { mounts, links } = layoutOf(record.uuid, placed);
+  record.mounts = [...mounts];
+  record.links = [...links];
 }
 
 function failureOf(key: string, error: unknown): RunFailure {

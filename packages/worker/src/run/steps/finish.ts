@@ -1,5 +1,6 @@
 /** Reports the end until the server has taken note of it, then leaves nothing of the run behind (execution.md §17.4). */
 import { isOwn, removeRunDirectory } from '../run-directory.ts';
+import { sharedDirectoryOf } from '../shared-directory.ts';
 import { ownershipOf, type Attempt } from '../tools.ts';
 import { destroyMeanwhile } from './destroy.ts';
 
@@ -20,7 +21,8 @@ export async function clearAway(attempt: Attempt, options: { keepDirectory?: boo
   tools.resources.leave(run.uuid);
   tools.images.release(run.uuid);
   tools.cache.release(run.uuid);
-  if (options.keepDirectory === true) return;
+  // A directory that the server has made is the server's to remove.
+  if (options.keepDirectory === true || sharedDirectoryOf(run.record.message) !== undefined) return;
   const ownership = ownershipOf(run.record, tools);
   if (run.record.unsent && (await isOwn(run.directory, ownership))) {
     await tools.unsent.keep(run.uuid, run.directory);

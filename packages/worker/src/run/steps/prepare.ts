@@ -1,10 +1,12 @@
 /** Gets everything a run needs before its command can start, all of it at once (execution.md §17.2). */
 import type { Step } from '../record.ts';
+import { sharedDirectoryOf } from '../shared-directory.ts';
 import { StatusLine } from '../status-line.ts';
 import type { Attempt } from '../tools.ts';
 import { fetchDependencies } from './dependencies.ts';
 import { chooseRuntime } from './image.ts';
 import { waitForResources } from './resources.ts';
+import { useSharedDependencies } from './shared-dependencies.ts';
 
 export async function prepare(attempt: Attempt): Promise<Step> {
   const { run, tools } = attempt;
@@ -18,7 +20,10 @@ export async function prepare(attempt: Attempt): Promise<Step> {
   };
   await together(attempt, [
     (part) => waitForResources(part, status.part('resources')),
-    (part) => fetchDependencies(part, status.part('dependencies')),
+    (part) =>
+      sharedDirectoryOf(run.record.message) === undefined
+        ? fetchDependencies(part, status.part('dependencies'))
+        : useSharedDependencies(part),
     prepareImage,
   ]);
   return 'start';

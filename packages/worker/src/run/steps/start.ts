@@ -6,6 +6,7 @@ import { RunFailure } from '../interruption.ts';
 import type { RunRecord, Step } from '../record.ts';
 import { makeRunDirectory } from '../run-directory.ts';
 import { runtimeNamed } from '../runtimes.ts';
+import { requireSharedDirectory, sharedDirectoryOf } from '../shared-directory.ts';
 import { ownershipOf, type Attempt, type RunTools } from '../tools.ts';
 
 export async function start(attempt: Attempt): Promise<Step> {
@@ -23,7 +24,9 @@ export async function start(attempt: Attempt): Promise<Step> {
 
 async function startAnew({ run, tools }: Attempt, runtime: Runtime): Promise<RunHandle> {
   const { record } = run;
-  await makeRunDirectory(run.directory, ownershipOf(record, tools));
+  if (sharedDirectoryOf(record.message) === undefined) {
+    await makeRunDirectory(run.directory, ownershipOf(record, tools));
+  } else await requireSharedDirectory(record.message);
   record.made = await layOut(run.directory, record);
   try {
     // Not the signal of the step: a worker that ends lets a start that is under way succeed, and the next one goes on from there.

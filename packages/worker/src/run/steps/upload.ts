@@ -6,6 +6,7 @@ import { SheafError } from '@sheaf/wire';
 import { pauseAfter } from '../../back-off.ts';
 import { isRefusal, isServerAway, messageOf } from '../../errors.ts';
 import type { Step } from '../record.ts';
+import { sharedDirectoryOf } from '../shared-directory.ts';
 import type { Attempt } from '../tools.ts';
 
 const backOff = { first: 1000, longest: 60_000 };
@@ -17,6 +18,7 @@ const otherFailures = 5;
 export async function upload(attempt: Attempt): Promise<Step> {
   const { run, tools, signal } = attempt;
   const { record } = run;
+  if (sharedDirectoryOf(record.message) !== undefined) return 'finish';
   if (attempt.hashed === undefined) return 'collect';
   const peer = tools.results(run.uuid, record.epoch);
   let troubleSince: number | undefined;
