@@ -1,8 +1,12 @@
 export {
   ImageError,
   RuntimeError,
+  type ImageRemoval,
+  type ExecRequest,
+  type ExecSession,
   type PreparedImage,
   type PrepareImageOptions,
+  type ReachablePort,
   type RecoveredRun,
   type RunExit,
   type RunHandle,
@@ -11,6 +15,7 @@ export {
   type RunStatistics,
   type Runtime,
   type RuntimeCapabilities,
+  type TerminalSize,
 } from './port.ts';
 export { connectDockerRuntime, type DockerRuntimeOptions } from './docker/runtime.ts';
 export { SandboxRuntime, type SandboxRuntimeOptions } from './sandbox/runtime.ts';

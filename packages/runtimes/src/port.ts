@@ -1,3 +1,5 @@
+import type { Readable, Writable } from 'node:stream';
+
 /**
  * The runtime port: everything the worker asks of whatever executes a run. Implementations differ in what they can do, and
  * say so in `capabilities`; callers branch on those, never on a name.
@@ -16,8 +18,8 @@ export interface Runtime {
    */
   prepareImage(reference: string, options: PrepareImageOptions): Promise<PreparedImage>;
 
-  /** Removes an image that `prepareImage` answered; false while a run uses it, or where it has gone already. */
-  removeImage(id: string): Promise<boolean>;
+  /** Removes an image that `prepareImage` answered, unless something still uses it. */
+  removeImage(id: string): Promise<ImageRemoval>;
 
   /** Starts the command and returns as soon as it runs. The handle is JSON: it is kept on disk for `recover`. */
   start(specification: RunSpecification, signal: AbortSignal): Promise<RunHandle>;
@@ -40,8 +42,24 @@ export interface Runtime {
   /** A sample of what the run uses; undefined when it has ended. */
   statistics(handle: RunHandle): Promise<RunStatistics | undefined>;
 
-  /** The IP address under which the worker reaches the run; undefined where there is none. */
-  address(handle: RunHandle): Promise<string | undefined>;
+  /**
+   * What a run that has ended used from its start to its end, until it is destroyed; `memory` is what was left at the end.
+   * Undefined: nobody has counted.
+   */
+  finalStatistics(handle: RunHandle): Promise<RunStatistics | undefined>;
+
+  /**
+   * Where a program of the run that listens on this TCP port can be reached from the worker; undefined where there is none, or
+   * where it cannot be told that it is the run's. Asked again after connecting: another answer means that whoever was reached
+   * may be somebody else.
+   */
+  reach(handle: RunHandle, port: number): Promise<ReachablePort | undefined>;
+
+  /**
+   * Starts a command inside a run that is under way: with its files, user, environment and limits, in its directory.
+   * @throws RuntimeError the run has ended, or this runtime cannot do it (`capabilities.exec`)
+   */
+  exec(handle: RunHandle, request: ExecRequest): Promise<ExecSession>;
 
   close(): Promise<void>;
 }
@@ -53,7 +71,45 @@ export interface RuntimeCapabilities {
   /** A run that did not ask for the network has none. */
   readonly networkIsolation: boolean;
   readonly gpus: boolean;
+  /** Commands can be started in a run that is under way. */
+  readonly exec: boolean;
 }
+
+export interface ReachablePort {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface ExecRequest {
+  /** Words, not a line for a shell; the first one is looked up on the run's PATH. */
+  readonly command: readonly string[];
+  /** Null: no terminal, but separate streams. */
+  readonly terminal: TerminalSize | null;
+  /** In addition to the run's own. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+export interface TerminalSize {
+  readonly rows: number;
+  readonly columns: number;
+}
+
+export interface ExecSession {
+  /** Ending it closes the command's input, or types the end-of-file character where there is a terminal. */
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  /** Ends at once where there is a terminal: everything is on stdout. */
+  readonly stderr: Readable;
+  /** Nothing happens without a terminal, or after the end. */
+  resize(size: TerminalSize): Promise<void>;
+  /** How the command ended; above 128: by signal `code - 128`. Resolves after the last byte of output can be read. */
+  readonly exit: Promise<number>;
+  /** Kills what the session has started and is still there; the run goes on. Resolves when it is gone. */
+  close(): Promise<void>;
+}
+
+/** `gone`: somebody else has removed it. */
+export type ImageRemoval = 'removed' | 'in use' | 'gone';
 
 export interface PrepareImageOptions {
   readonly signal: AbortSignal;
@@ -70,6 +126,8 @@ export interface PreparedImage {
   readonly digest: string | null;
   /** Bytes. */
   readonly size: number;
+  /** Something was downloaded for it by this runtime; false or undefined where it was here before. */
+  readonly downloaded?: boolean | undefined;
 }
 
 export interface RunSpecification {
@@ -111,7 +169,8 @@ export interface RunHandle {
 }
 
 export type RecoveredRun =
-  | { readonly state: 'running' }
+  /** Milliseconds since the epoch; null where it cannot be known. */
+  | { readonly state: 'running'; readonly startedAt: number | null }
   | { readonly state: 'ended'; readonly exit: RunExit };
 
 export interface RunExit {

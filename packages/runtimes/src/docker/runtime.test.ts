@@ -12,6 +12,7 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { benchFor, never, type RuntimeHarness } from '../conformance/bench.conformance.ts';
 import { testExecution } from '../conformance/execution.conformance.ts';
+import { testExec } from '../conformance/exec.conformance.ts';
 import { testLifecycle } from '../conformance/lifecycle.conformance.ts';
 import { EngineClient } from '../engine/client.ts';
 import type { PreparedImage } from '../port.ts';
@@ -40,6 +41,7 @@ describeWith('the Docker runtime', [requireDockerEngine, requireRegistry], () =>
 
   testLifecycle(harness);
   testExecution(harness);
+  testExec(harness);
 
   describe('in containers', () => {
     const bench = benchFor(harness);
@@ -157,7 +159,9 @@ describeWith('the Docker runtime', [requireDockerEngine, requireRegistry], () =>
         const handle = await bench.start(specification);
         await bench.untilSays(specification, 'up');
 
-        const answer = await fetchEventually(`http://${await bench.runtime.address(handle)}:8000/letter`);
+        const answer = await fetchEventually(
+          `http://${(await bench.runtime.reach(handle, 8000))?.host}:8000/letter`,
+        );
 
         expect(answer).toBe('dear host');
       }
@@ -170,7 +174,7 @@ describeWith('the Docker runtime', [requireDockerEngine, requireRegistry], () =>
       );
       const handle = await bench.start(listener);
       await bench.untilSays(listener, 'up');
-      const other = await bench.runtime.address(handle);
+      const other = (await bench.runtime.reach(handle, 8000))?.host;
       const gateway = other?.replace(/\d+$/, '1');
       const { stdout } = await bench.run(
         [

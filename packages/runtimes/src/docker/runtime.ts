@@ -9,6 +9,7 @@ import type { Info } from '../engine/schema.ts';
 import type {
   ExecRequest,
   ExecSession,
+  ImageRemoval,
   PreparedImage,
   PrepareImageOptions,
   ReachablePort,
@@ -20,6 +21,7 @@ import type {
   Runtime,
   RuntimeCapabilities,
 } from '../port.ts';
+import { canExecute } from './architecture.ts';
 import type { EngineTraits } from './container.ts';
 import { ContainerEnds } from './ends.ts';
 import { execInContainer } from './exec.ts';
@@ -28,6 +30,7 @@ import { Images } from './images.ts';
 import { listen, type Listening } from './listening.ts';
 import { containerOf, dockerHandle, dockerRuntimeName, labels } from './names.ts';
 import { DockerNetworks, PodmanNetworks, type RunNetworks } from './prepared-networks.ts';
+import { isPlain } from './plain-registry.ts';
 import { defaultLoginFile, registryLogin } from './registry-login.ts';
 import { removeContainer } from './removal.ts';
 import { Shells } from './shells.ts';
@@ -109,6 +112,9 @@ class DockerRuntime implements Runtime {
       login: (repository) => registryLogin(loginFile, repository),
       now: () => performance.now(),
       canResolve: !this.#traits.podman,
+      architecture: engine.version.Arch ?? 'unknown',
+      canExecute: (made) => canExecute(made, engine.version.Arch ?? made),
+      isPlain: (registry) => isPlain(registry, info),
     });
     this.#statistics = new ContainerStatistics(engine, accounts);
     this.#starter = {

@@ -1,3 +1,6 @@
+import type { Duplex, PassThrough } from 'node:stream';
+import { once } from 'node:events';
+
 /** The engine's log format: frames of eight bytes of header (stream, three zeros, length) and a payload. */
 
 const headerLength = 8;
@@ -12,4 +15,52 @@ export function joinFrames(bytes: Buffer): Buffer {
     offset += headerLength + length;
   }
   return Buffer.concat(payloads);
+}
+
+/**
+ * Takes the two streams of a command apart, as they come. Ends both where the connection ends; destroys both where it breaks.
+ * Where one of them is not read, the other has to wait: they share a connection.
+ */
+export async function splitFrames(source: Duplex, stdout: PassThrough, stderr: PassThrough): Promise<void> {
+  let header = Buffer.alloc(0);
+  let left = 0;
+  let target = stdout;
+  try {
+    for await (const chunk of source as AsyncIterable<Buffer>) {
+      for (let rest = chunk; rest.length > 0;) {
+        if (left === 0) {
+          const missing = headerLength - header.length;
+          header = Buffer.concat([header, rest.subarray(0, missing)]);
+          rest = rest.subarray(missing);
+          if (header.length < headerLength) break;
+          target = header[0] === 2 ? stderr : stdout;
+          left = header.readUInt32BE(4);
+          header = Buffer.alloc(0);
+          continue;
+        }
+        const piece = rest.subarray(0, left);
+        rest = rest.subarray(piece.length);
+        left -= piece.length;
+        if (!target.destroyed && !target.write(piece)) await room(target);
+      }
+    }
+    stdout.end();
+    stderr.end();
+  } catch (error) {
+    for (const stream of [stdout, stderr]) {
+      stream.destroy(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+}
+
+/** Returns when more can be written, or nothing any more. */
+async function room(stream: PassThrough): Promise<void> {
+  const settled = new AbortController();
+  const { signal } = settled;
+  const closed = once(stream, 'close', { signal });
+  const drained = once(stream, 'drain', { signal });
+  closed.catch(() => undefined);
+  drained.catch(() => undefined);
+  await Promise.race([drained, closed]);
+  settled.abort();
 }

@@ -5,6 +5,8 @@ export const Version = z.object({
   Version: z.string(),
   ApiVersion: z.string(),
   MinAPIVersion: z.string().optional(),
+  /** Such as `amd64`. */
+  Arch: z.string().nullish(),
   Components: z.array(z.object({ Name: z.string() })).nullish(),
 });
 export type Version = z.infer<typeof Version>;
@@ -20,6 +22,9 @@ export const Info = z.object({
   Name: z.string().nullish(),
   KernelVersion: z.string().nullish(),
   MemoryLimit: z.boolean().nullish(),
+  RegistryConfig: z
+    .object({ IndexConfigs: z.record(z.string(), z.object({ Secure: z.boolean().nullish() })).nullish() })
+    .nullish(),
 });
 export type Info = z.infer<typeof Info>;
 
@@ -28,6 +33,7 @@ export const Image = z.object({
   RepoTags: z.array(z.string()).nullish(),
   RepoDigests: z.array(z.string()).nullish(),
   Size: z.number(),
+  Architecture: z.string().nullish(),
 });
 export const ImageList = z.array(Image);
 export type Image = z.infer<typeof Image>;

@@ -1,8 +1,8 @@
 /** HTTP to an engine: kept-alive connections over a socket, JSON in, a response stream out. */
-import { Agent, request, type IncomingMessage, type RequestOptions } from 'node:http';
+import { Agent, request, type ClientRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
-import { Readable } from 'node:stream';
+import { Readable, type Duplex } from 'node:stream';
 import { z } from 'zod';
 import { formatEngineAddress, type EngineAddress } from './address.ts';
 import { EngineError, EngineUnreachableError } from './errors.ts';
@@ -24,6 +24,12 @@ export interface EngineTransport {
    * @throws EngineUnreachableError
    */
   send(call: EngineCall): Promise<IncomingMessage>;
+  /**
+   * Sends a request after which the connection carries bytes in both directions, on a connection of its own.
+   * @throws EngineError for a refusal
+   * @throws EngineUnreachableError
+   */
+  hijack(call: EngineCall): Promise<Duplex>;
   close(): void;
 }
 
@@ -41,26 +47,63 @@ export function createEngineTransport(address: EngineAddress): EngineTransport {
     return response;
   }
 
-  return { send, close: () => agent.destroy() };
+  function hijack(call: EngineCall): Promise<Duplex> {
+    return takeOver({ ...where, agent: false }, call, formatEngineAddress(address));
+  }
+
+  return { send, hijack, close: () => agent.destroy() };
+}
+
+function takeOver(where: RequestOptions, call: EngineCall, place: string): Promise<Duplex> {
+  return new Promise((resolve, reject) => {
+    const headers = { ...call.headers, connection: 'Upgrade', upgrade: 'tcp' };
+    const { outgoing, json } = outgoingCall(where, { ...call, headers });
+    outgoing.on('upgrade', (_response, socket, head) => {
+      if (head.length > 0) {
+        socket.unshift(head);
+      }
+      resolve(socket);
+    });
+    outgoing.on('response', (response) => {
+      const status = response.statusCode ?? 0;
+      text(response).then((body) => reject(new EngineError(status, refusal(status, body))), reject);
+    });
+    outgoing.on('error', (error: Error) => reject(unreachable(place, error)));
+    outgoing.end(json);
+  });
+}
+
+function unreachable(place: string, error: Error): EngineUnreachableError {
+  return new EngineUnreachableError(`The container engine at ${place} does not answer: ${error.message}`, {
+    cause: error,
+  });
+}
+
+function outgoingCall(
+  where: RequestOptions,
+  call: EngineCall,
+): { outgoing: ClientRequest; json: string | undefined; streamed: Readable | undefined } {
+  const streamed = call.body instanceof Readable ? call.body : undefined;
+  const json = call.body === undefined || streamed ? undefined : JSON.stringify(call.body);
+  const outgoing = request({
+    ...where,
+    method: call.method,
+    path: `${call.path}${queryText(call.query)}`,
+    headers: {
+      host: 'engine',
+      ...(json === undefined
+        ? {}
+        : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(json) }),
+      ...call.headers,
+    },
+    ...(call.signal ? { signal: call.signal } : {}),
+  });
+  return { outgoing, json, streamed };
 }
 
 function exchange(where: RequestOptions, call: EngineCall, place: string): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    const streamed = call.body instanceof Readable ? call.body : undefined;
-    const json = call.body === undefined || streamed ? undefined : JSON.stringify(call.body);
-    const outgoing = request({
-      ...where,
-      method: call.method,
-      path: `${call.path}${queryText(call.query)}`,
-      headers: {
-        host: 'engine',
-        ...(json === undefined
-          ? {}
-          : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(json) }),
-        ...call.headers,
-      },
-      ...(call.signal ? { signal: call.signal } : {}),
-    });
+    const { outgoing, json, streamed } = outgoingCall(where, call);
     outgoing.on('response', resolve);
     outgoing.on('error', (error: NodeJS.ErrnoException) => {
       if (call.signal?.aborted) {
@@ -69,11 +112,7 @@ function exchange(where: RequestOptions, call: EngineCall, place: string): Promi
         // The engine closed the idle connection in the moment we chose it: ask once more on another.
         resolve(exchange(where, call, place));
       } else {
-        reject(
-          new EngineUnreachableError(`The container engine at ${place} does not answer: ${error.message}`, {
-            cause: error,
-          }),
-        );
+        reject(unreachable(place, error));
       }
     });
     if (streamed) {

@@ -1,6 +1,7 @@
 /** The processes of a sandbox, seen from the host through /proc. */
 import { kill } from 'node:process';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, readlink } from 'node:fs/promises';
+import { isMarked } from '../exec/marking.ts';
 import { isErrno } from '../files/errno.ts';
 import type { RunStatistics } from '../port.ts';
 import { readOrUndefined, type RunPaths } from './record.ts';
@@ -53,7 +54,10 @@ export async function killProcesses(paths: RunPaths): Promise<void> {
   }
 }
 
-/** Sum over the processes of a sandbox, where no control group counts. `memoryMax` is the sum now: the caller keeps the peak. */
+/**
+ * Sum over the processes of a sandbox, where no control group counts. `memoryMax` is the sum now, or the peak of one process where
+ * that is more: the caller keeps the highest.
+ */
 export async function processUsage(paths: RunPaths): Promise<RunStatistics | undefined> {
   const first = await firstProcess(paths);
   if (first === undefined) {
@@ -77,12 +81,19 @@ export async function processUsage(paths: RunPaths): Promise<RunStatistics | und
     sum.cpuSystem += state?.system ?? 0;
     sum.memory += state?.resident ?? 0;
   }
-  return { ...sum, memoryMax: sum.memory };
+  const peaks = await Promise.all([...inside].map(peakOf));
+  return { ...sum, memoryMax: Math.max(sum.memory, ...peaks) };
 }
 
 async function supervisorOf(paths: RunPaths): Promise<number | undefined> {
   const text = await readOrUndefined(paths.supervisor);
   return text === undefined || text.trim() === '' ? undefined : Number.parseInt(text, 10);
+}
+
+/** Bytes: the most memory a process has had. */
+async function peakOf(pid: number): Promise<number> {
+  const status = (await readProcessFile(pid, 'status')) ?? '';
+  return Number(/^VmHWM:\s*(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1024;
 }
 
 async function allProcesses(): Promise<Map<number, ProcessState>> {
@@ -108,6 +119,64 @@ async function processState(pid: number): Promise<ProcessState | undefined> {
     };
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ESRCH')) {
+      return undefined;
+    }
+    throw error;
+  }
+}
+
+/** Numbers, as the host sees them, of all processes in the sandbox of a first process; those of namespaces inside are left out. */
+export async function processesInside(first: number): Promise<number[]> {
+  const space = await processSpace(first);
+  if (space === undefined) {
+    return [];
+  }
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
+  const spaces = await Promise.all(pids.map(processSpace));
+  return pids.filter((_, index) => spaces[index] === space);
+}
+
+const rounds = 10;
+
+/** Kills what carries a session's mark inside a sandbox; again and again, because it may start others meanwhile. */
+export async function killMarkedInside(first: number, mark: string): Promise<void> {
+  for (let round = 0; round < rounds; round += 1) {
+    const victims: number[] = [];
+    for (const pid of await processesInside(first)) {
+      if (isMarked((await readProcessFile(pid, 'environ')) ?? '', mark)) victims.push(pid);
+    }
+    if (victims.length === 0) return;
+    for (const pid of victims) killOrGone(pid);
+  }
+}
+
+function killOrGone(pid: number): void {
+  try {
+    kill(pid, 'SIGKILL');
+  } catch (error) {
+    if (!isErrno(error, 'ESRCH')) {
+      throw error;
+    }
+  }
+}
+
+/** Undefined: there is no such process, or it is somebody else's. */
+async function processSpace(pid: number): Promise<string | undefined> {
+  try {
+    return await readlink(`/proc/${pid}/ns/pid`);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ESRCH', 'EACCES')) {
+      return undefined;
+    }
+    throw error;
+  }
+}
+
+async function readProcessFile(pid: number, name: string): Promise<string | undefined> {
+  try {
+    return await readFile(`/proc/${pid}/${name}`, 'utf8');
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ESRCH', 'EACCES')) {
       return undefined;
     }
     throw error;

@@ -5,6 +5,7 @@
  * - `alive`: a named pipe whose writing end the supervisor holds; it ends when the supervisor does, however that comes about
  * - `supervisor`: the supervisor's process number; `info`: the number of the process that is 1 inside
  * - `stopped`: somebody asked for the end of the run
+ * - `times`: processor time of the command, where no control group counts it
  * - `exit`: the exit status, once there is one; `log`: what was said outside of the command's own output
  * - `tmp`: the run's /tmp; `root`: where its root directory is put together
  */
@@ -20,6 +21,7 @@ export interface RunPaths {
   readonly supervisor: string;
   readonly info: string;
   readonly stopped: string;
+  readonly times: string;
   readonly exit: string;
   readonly log: string;
   readonly temporary: string;
@@ -32,6 +34,17 @@ const RunRecord = z.object({
   network: z.boolean(),
   /** Milliseconds since the epoch. */
   startedAt: z.number(),
+  /** How the command was started, for those that are started beside it. Not there: by a version that did not keep it. */
+  command: z
+    .object({
+      environment: z.record(z.string(), z.string()),
+      user: z.object({ uid: z.number(), gid: z.number() }).nullable(),
+      /** Numbers of the processors it is pinned to, where no control group does that. */
+      cpuset: z.array(z.number()),
+      /** Bytes of data of each process; 0: unlimited. */
+      dataLimit: z.number(),
+    })
+    .optional(),
 });
 export type RunRecord = z.infer<typeof RunRecord>;
 
@@ -50,6 +63,7 @@ export function runPaths(stateDirectory: string, uuid: string, epoch: number): R
     supervisor: path('supervisor'),
     info: path('info'),
     stopped: path('stopped'),
+    times: path('times'),
     exit: path('exit'),
     log: path('log'),
     temporary: path('tmp'),
@@ -98,6 +112,17 @@ export async function readExit(paths: RunPaths): Promise<{ code: number; at: num
   } finally {
     await file.close();
   }
+}
+
+/** Seconds of processor time of the command, as the shell's `times` says it on its second line: `0m1.25s 0m0.50s`. */
+export async function readTimes(
+  paths: RunPaths,
+): Promise<{ cpuUser: number; cpuSystem: number } | undefined> {
+  const [, line = ''] = ((await readOrUndefined(paths.times)) ?? '').split('\n');
+  const [user, system] = [...line.matchAll(/(\d+)m([\d.]+)s/g)].map(
+    ([, minutes, seconds]) => Number(minutes) * 60 + Number(seconds),
+  );
+  return user === undefined || system === undefined ? undefined : { cpuUser: user, cpuSystem: system };
 }
 
 export async function readOrUndefined(path: string): Promise<string | undefined> {

@@ -5,6 +5,7 @@ import { afterAll, describe } from 'vitest';
 import { findGroupHost } from '../cgroups/host.ts';
 import type { RuntimeHarness } from '../conformance/bench.conformance.ts';
 import { testExecution } from '../conformance/execution.conformance.ts';
+import { testExec } from '../conformance/exec.conformance.ts';
 import { testLifecycle } from '../conformance/lifecycle.conformance.ts';
 import { findBubblewrap, findUnshare, type ToolAnswer } from './probe.ts';
 import { SandboxRuntime } from './runtime.ts';
@@ -34,4 +35,5 @@ function testSandbox(find: () => Promise<ToolAnswer>, withGroups: boolean): void
   };
   testLifecycle(harness);
   testExecution(harness);
+  testExec(harness);
 }

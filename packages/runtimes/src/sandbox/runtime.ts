@@ -1,6 +1,7 @@
 /** Runs in Linux namespaces on the host's own system, for machines without a container engine. No images. */
 import { existsSync, statSync } from 'node:fs';
 import { chmod, stat, writeFile } from 'node:fs/promises';
+import { formatSize } from '@sheaf/domain';
 import {
   createRunGroup,
   groupDirectoriesOf,
@@ -14,6 +15,11 @@ import { changeOwner } from '../files/own-tree.ts';
 import { removeTree } from '../files/remove-tree.ts';
 import {
   ImageError,
+  type ImageRemoval,
+  RuntimeError,
+  type ExecRequest,
+  type ExecSession,
+  type ReachablePort,
   type PreparedImage,
   type RecoveredRun,
   type RunExit,
@@ -23,16 +29,19 @@ import {
   type Runtime,
   type RuntimeCapabilities,
 } from '../port.ts';
+import { execInSandbox, pinnedTo } from './exec.ts';
 import { hiddenInside, kernelDirectories, nameServerFile, systemEntries } from './layout.ts';
+import { listenerInside } from './listeners.ts';
 import { isAlive, untilDead } from './liveness.ts';
 import { makeMountPoints } from './mount-points.ts';
 import { planMounts } from './plan.ts';
-import { killProcesses, processUsage } from './processes.ts';
+import { firstProcess, killProcesses, processUsage } from './processes.ts';
 import {
   listRecords,
   readExit,
   readOrUndefined,
   readRecord,
+  readTimes,
   recordName,
   runPaths,
   writeRecord,
@@ -65,7 +74,8 @@ export class SandboxRuntime implements Runtime {
   readonly capabilities: RuntimeCapabilities;
   readonly description: string;
   readonly #options: SandboxRuntimeOptions;
-  readonly #peaks = new Map<string, number>();
+  /** The newest samples, with the most memory of all. */
+  readonly #seen = new Map<string, RunStatistics>();
 
   constructor(options: SandboxRuntimeOptions) {
     this.#options = options;
@@ -75,6 +85,7 @@ export class SandboxRuntime implements Runtime {
       memoryLimit: options.groups !== undefined,
       networkIsolation: true,
       gpus: false,
+      exec: canEnter(options.tool),
     };
     this.description = describe(options);
   }
@@ -86,8 +97,8 @@ export class SandboxRuntime implements Runtime {
     );
   }
 
-  async removeImage(): Promise<boolean> {
-    return false;
+  async removeImage(): Promise<ImageRemoval> {
+    return 'gone';
   }
 
   async start(run: RunSpecification, signal: AbortSignal): Promise<RunHandle> {
@@ -120,36 +131,51 @@ export class SandboxRuntime implements Runtime {
     });
     const user = await this.#userFor(run.directory);
     await makeMountPoints(run, user);
+    const environment = { PATH: path, ...run.environment, HOME: `/${run.uuid}`, CODALAB: 'true' };
+    const dataLimit = groups ? 0 : run.memory;
+    const cpuset = groups ? [] : run.cpuset;
     await writeRecord(paths, {
       uuid: run.uuid,
       epoch: run.epoch,
       network: run.network,
       startedAt: Date.now(),
+      command: { environment, user: user ?? null, cpuset: [...cpuset], dataLimit },
     });
     await chmod(paths.temporary, 0o1777);
     const name = recordName(run.uuid, run.epoch);
+    const processes = this.#options.processLimit ?? 32_768;
     if (groups) {
-      const processes = this.#options.processLimit ?? 32_768;
       await createRunGroup(groups, name, { memory: run.memory, cpuset: run.cpuset, processes });
     }
     const shell = existsSync('/bin/bash') ? '/bin/bash' : '/bin/sh';
     const staged = stagedCommand([shell, '-c', runScript(run.command)], {
       directory: `/${run.uuid}`,
-      environment: { PATH: path, ...run.environment, HOME: `/${run.uuid}`, CODALAB: 'true' },
-      dataLimit: groups ? 0 : run.memory,
+      environment,
+      dataLimit,
+      processLimit: groups ? 0 : processes,
+      counted: groups !== undefined,
     });
-    const pinned =
-      groups || run.cpuset.length === 0
-        ? staged
-        : ['/usr/bin/taskset', '--cpu-list', run.cpuset.join(','), ...staged];
     const command = tool.command({
       steps,
       network: run.network,
       root: paths.root,
       user,
-      command: pinned,
+      command: [...pinnedTo(cpuset), ...staged],
     });
-    await supervise({ paths, groups: groups ? groupDirectoriesOf(groups, name) : [], command }, signal);
+    try {
+      await supervise({ paths, groups: groups ? groupDirectoriesOf(groups, name) : [], command }, signal);
+    } catch (error) {
+      if (await this.#outOfMemory(run)) {
+        throw new RuntimeError(
+          `The memory limit of ${formatSize(run.memory)} is too low to start a command`,
+          {
+            userError: true,
+            cause: error,
+          },
+        );
+      }
+      throw error;
+    }
   }
 
   /**
@@ -171,10 +197,13 @@ export class SandboxRuntime implements Runtime {
 
   async recover(handle: RunHandle): Promise<RecoveredRun | undefined> {
     const paths = this.#paths(handle);
-    if ((await readRecord(paths)) === undefined) {
+    const record = await readRecord(paths);
+    if (record === undefined) {
       return undefined;
     }
-    return isAlive(paths.alive) ? { state: 'running' } : { state: 'ended', exit: await this.#exit(handle) };
+    return isAlive(paths.alive)
+      ? { state: 'running', startedAt: record.startedAt }
+      : { state: 'ended', exit: await this.#exit(handle) };
   }
 
   async list(): Promise<RunHandle[]> {
@@ -202,7 +231,7 @@ export class SandboxRuntime implements Runtime {
     };
   }
 
-  async #outOfMemory(handle: RunHandle): Promise<number> {
+  async #outOfMemory(handle: Pick<RunHandle, 'uuid' | 'epoch'>): Promise<number> {
     const { groups } = this.#options;
     return groups ? outOfMemoryKills(usageDirectoriesOf(groups, recordName(handle.uuid, handle.epoch))) : 0;
   }
@@ -222,7 +251,7 @@ export class SandboxRuntime implements Runtime {
     if (this.#options.groups) {
       await removeRunGroup(this.#options.groups, name);
     }
-    this.#peaks.delete(name);
+    this.#seen.delete(name);
     await removeTree(this.#paths(handle).directory);
   }
 
@@ -237,20 +266,80 @@ export class SandboxRuntime implements Runtime {
     if (sample === undefined) {
       return undefined;
     }
-    const memoryMax = Math.max(sample.memoryMax, this.#peaks.get(name) ?? 0);
-    this.#peaks.set(name, memoryMax);
-    return { ...sample, memoryMax };
+    const memoryMax = Math.max(sample.memoryMax, this.#seen.get(name)?.memoryMax ?? 0);
+    const seen = { ...sample, memoryMax };
+    this.#seen.set(name, seen);
+    return seen;
   }
 
-  /** A sandbox with network access is on the host's own; one without has no address. */
-  async address(handle: RunHandle): Promise<string | undefined> {
+  async finalStatistics(handle: RunHandle): Promise<RunStatistics | undefined> {
+    const name = recordName(handle.uuid, handle.epoch);
+    const { groups } = this.#options;
+    if (groups) {
+      return groupUsage(usageDirectoriesOf(groups, name));
+    }
+    // Processor time as the kernel counted it, unless the run was killed; memory as we happened to see it.
+    const seen = this.#seen.get(name);
+    const times = await readTimes(this.#paths(handle));
+    return times === undefined
+      ? seen
+      : {
+          cpuUser: Math.max(times.cpuUser, seen?.cpuUser ?? 0),
+          cpuSystem: Math.max(times.cpuSystem, seen?.cpuSystem ?? 0),
+          memory: 0,
+          memoryMax: seen?.memoryMax ?? 0,
+        };
+  }
+
+  /**
+   * A sandbox with network access is on the host's own network, so that what listens on a port must be shown to be the run's.
+   * One without has no address.
+   */
+  async reach(handle: RunHandle, port: number): Promise<ReachablePort | undefined> {
     const paths = this.#paths(handle);
     const record = await readRecord(paths);
-    return record?.network === true && isAlive(paths.alive) ? '127.0.0.1' : undefined;
+    if (record?.network !== true || !isAlive(paths.alive)) {
+      return undefined;
+    }
+    const first = await firstProcess(paths);
+    return first === undefined ? undefined : await listenerInside(first, port);
+  }
+
+  async exec(handle: RunHandle, request: ExecRequest): Promise<ExecSession> {
+    if (!this.capabilities.exec) {
+      throw new RuntimeError(`This worker's ${whyNoEntry}`, { userError: false });
+    }
+    const paths = this.#paths(handle);
+    const record = await readRecord(paths);
+    const first = isAlive(paths.alive) ? await firstProcess(paths) : undefined;
+    if (record === undefined || first === undefined) {
+      throw new RuntimeError('The run has ended', { userError: true });
+    }
+    if (record.command === undefined) {
+      throw new RuntimeError(
+        'The run was started by an earlier version of the worker, which cannot be entered',
+        {
+          userError: false,
+        },
+      );
+    }
+    const { groups, tool } = this.#options;
+    const name = recordName(handle.uuid, handle.epoch);
+    return await execInSandbox(
+      {
+        first,
+        groups: groups ? groupDirectoriesOf(groups, name) : [],
+        ownUserNamespace: !isRoot() && tool.name === 'unshare',
+        ownNetwork: !record.network,
+        directory: `/${handle.uuid}`,
+        ...record.command,
+      },
+      request,
+    );
   }
 
   async close(): Promise<void> {
-    this.#peaks.clear();
+    this.#seen.clear();
   }
 
   #paths(handle: RunHandle): RunPaths {
@@ -262,10 +351,18 @@ function handleOf({ uuid, epoch }: { readonly uuid: string; readonly epoch: numb
   return { runtime: sandboxRuntimeName, uuid, epoch, data: {} };
 }
 
+/** bubblewrap without root hides a run in a user namespace inside another one, which nobody can join. */
+function canEnter(tool: SandboxTool): boolean {
+  return isRoot() || tool.name === 'unshare';
+}
+
+const whyNoEntry = 'sandboxes of bubblewrap without root cannot be entered (no `cl exec`)';
+
 function describe(options: SandboxRuntimeOptions): string {
   return [
     `Sandbox on this system (${options.tool.description}); no images`,
     'runs with network access share the network of this host',
+    ...(canEnter(options.tool) ? [] : [whyNoEntry]),
     ...(options.groups
       ? []
       : ['no control groups, so that memory is limited for each process, not for a run']),

@@ -1,6 +1,14 @@
 /** A runtime for tests: its runs are scripts that happen in this process, with real output files and no isolation at all. */
+import { spawn } from 'node:child_process';
+import { ChildSession } from '../exec/child-session.ts';
+import { commandOnPath } from '../exec/marking.ts';
 import {
   ImageError,
+  type ImageRemoval,
+  RuntimeError,
+  type ExecRequest,
+  type ExecSession,
+  type ReachablePort,
   type PreparedImage,
   type PrepareImageOptions,
   type RecoveredRun,
@@ -27,6 +35,7 @@ export class ScriptedRuntime implements Runtime {
       memoryLimit: true,
       networkIsolation: true,
       gpus: false,
+      exec: true,
       ...capabilities,
     };
   }
@@ -40,8 +49,8 @@ export class ScriptedRuntime implements Runtime {
     return { id: reference, digest: `${reference}@sha256:${'0'.repeat(64)}`, size: 2 << 20 };
   }
 
-  async removeImage(): Promise<boolean> {
-    return false;
+  async removeImage(): Promise<ImageRemoval> {
+    return 'gone';
   }
 
   async start(specification: RunSpecification, signal: AbortSignal): Promise<RunHandle> {
@@ -57,7 +66,7 @@ export class ScriptedRuntime implements Runtime {
     if (!run) {
       return undefined;
     }
-    return run.exit ? { state: 'ended', exit: run.exit } : { state: 'running' };
+    return run.exit ? { state: 'ended', exit: run.exit } : { state: 'running', startedAt: run.startedAt };
   }
 
   async list(): Promise<RunHandle[]> {
@@ -93,8 +102,27 @@ export class ScriptedRuntime implements Runtime {
     return this.#machine.statistics(nameOf(handle));
   }
 
-  async address(handle: RunHandle): Promise<string | undefined> {
-    return this.#machine.find(nameOf(handle)) ? '127.0.0.1' : undefined;
+  async finalStatistics(handle: RunHandle): Promise<RunStatistics | undefined> {
+    return this.#machine.finalStatistics(nameOf(handle));
+  }
+
+  async reach(handle: RunHandle, port: number): Promise<ReachablePort | undefined> {
+    return this.#machine.find(nameOf(handle)) ? { host: '127.0.0.1', port } : undefined;
+  }
+
+  /** A real process of this machine, in the run's directory, until the run ends. */
+  async exec(handle: RunHandle, { command, environment }: ExecRequest): Promise<ExecSession> {
+    const run = this.#machine.find(nameOf(handle));
+    if (!run || run.exit) {
+      throw new RuntimeError('The run has ended', { userError: true });
+    }
+    const { directory } = run.specification;
+    const env = { PATH: process.env['PATH'], ...run.specification.environment, ...environment };
+    const [program = '', ...words] = commandOnPath(command);
+    const child = spawn(program, words, { cwd: directory, env, detached: true, stdio: 'pipe' });
+    const session = new ChildSession(child, { kill: async () => undefined, resize: async () => undefined });
+    void run.ended.then(() => session.close());
+    return session;
   }
 
   async close(): Promise<void> {

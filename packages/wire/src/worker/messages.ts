@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { entry } from '../entry.ts';
+import { sessionRequest } from '../session/start.ts';
 
 /*
  * What the server tells a worker (execution.md §5). Shapes are those of the original protocol; what is new stands
@@ -46,6 +47,8 @@ export const runResources = z.object({
   runs_left: z.null(),
   /** Protocol 2: whether the run named its image itself (`docker_image` is the server's default otherwise). */
   image_requested: z.boolean().optional(),
+  /** Protocol 2: bytes of /dev/shm, where the run asks for them; the worker's own setting counts otherwise. */
+  shared_memory: z.number().optional(),
 });
 
 const delivery = { message_id: z.int().optional() };
@@ -55,11 +58,11 @@ export const runMessage = z.object({
   type: z.literal('run'),
   /** Protocol 2: the attempt this is; sent back with everything about it. */
   epoch: z.int().optional(),
+  /** Protocol 2, shared filesystem: a file with this text, by which the worker sees that the paths are the server's. */
+  shared_marker: z.object({ path: z.string(), text: z.string() }).optional(),
   bundle: runBundle,
   resources: runResources,
 });
-  /** Protocol 2, shared filesystem: a file with this text, by which the worker sees that the paths are the server's. */
-  shared_marker: z.object({ path: z.string(), text: z.string() }).optional(),
 
 export const killMessage = z.object({
   ...delivery,
@@ -134,6 +137,18 @@ export const prefetchMessage = z.object({
   ),
 });
 
+/**
+ * Protocol 2: somebody wants a command started beside the run's own. The worker opens the WebSocket
+ * `/rest/workers/<id>/session/<socket_id>` and speaks the frames of `session/frames.ts` over it; it refuses there, too.
+ */
+export const sessionMessage = z.object({
+  ...delivery,
+  ...sessionRequest.shape,
+  type: z.literal('session'),
+  uuid: z.string(),
+  socket_id: z.int(),
+});
+
 /** Everything a check-in can be answered with. */
 export const workerMessage = z.discriminatedUnion('type', [
   runMessage,
@@ -143,6 +158,7 @@ export const workerMessage = z.discriminatedUnion('type', [
   netcatMessage,
   writeMessage,
   prefetchMessage,
+  sessionMessage,
 ]);
 
 export type RunDependency = z.infer<typeof runDependency>;
@@ -154,4 +170,5 @@ export type ReadMessage = z.infer<typeof readMessage>;
 export type NetcatMessage = z.infer<typeof netcatMessage>;
 export type WriteMessage = z.infer<typeof writeMessage>;
 export type PrefetchMessage = z.infer<typeof prefetchMessage>;
+export type SessionMessage = z.infer<typeof sessionMessage>;
 export type WorkerMessage = z.infer<typeof workerMessage>;

@@ -1,6 +1,12 @@
 /** Deals with what the server wants; each message by itself, so that one that fails harms no other (execution.md §5). */
 import { assertNever, killMarker } from '@sheaf/domain';
-import { workerMessage, type PrefetchMessage, type RunMessage, type WorkerMessage } from '@sheaf/wire';
+import {
+  workerMessage,
+  type PrefetchMessage,
+  type RunMessage,
+  type SessionMessage,
+  type WorkerMessage,
+} from '@sheaf/wire';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { HeldRuns } from '../run/held-runs.ts';
@@ -17,6 +23,8 @@ export interface MessageHandlerOptions {
   readonly started: () => void;
   /** Serves reads, writes and network requests; never fails. */
   readonly serve: (message: Extract<WorkerMessage, { type: 'read' | 'netcat' | 'write' }>) => void;
+  /** Starts a command beside a run's own; never fails. */
+  readonly openSession: (message: SessionMessage) => void;
   /** Fetches what a waiting run will need, as far as there is time and room. */
   readonly prefetch: (message: PrefetchMessage) => void;
   readonly log: Log;
@@ -60,7 +68,7 @@ export class MessageHandler {
   }
 
   #act(message: Exclude<WorkerMessage, RunMessage>): void {
-    const { runs, serve, prefetch } = this.#options;
+    const { runs, serve, openSession, prefetch } = this.#options;
     switch (message.type) {
       case 'kill':
         runs.kill(message.uuid, message.kill_message ?? killMarker);
@@ -72,6 +80,9 @@ export class MessageHandler {
       case 'netcat':
       case 'write':
         serve(message);
+        return;
+      case 'session':
+        openSession(message);
         return;
       case 'prefetch':
         prefetch(message);
