@@ -5,6 +5,7 @@ import { hostname } from 'node:os';
 import { pino } from 'pino';
 import { systemClock } from './clock.ts';
 import { messageOf } from './errors.ts';
+import { readableLog } from './log-lines.ts';
 import { startWorker } from './main.ts';
 import { collectGarbage, limitYoungGeneration } from './memory.ts';
 import { parseCommandLine, type CommandLine } from './settings/command-line.ts';
@@ -28,7 +29,12 @@ async function run(): Promise<void> {
     currentDirectory: process.cwd(),
   });
   const level = process.env['SHEAF_LOG_LEVEL'] || (settings.verbose ? 'debug' : 'info');
-  const log = pino({ level }, pino.destination({ fd: 2, sync: true }));
+  const log = pino(
+    { level },
+    process.stderr.isTTY
+      ? readableLog((text) => process.stderr.write(text))
+      : pino.destination({ fd: 2, sync: true }),
+  );
   for (const flag of line.unknown) {
     process.stderr.write(
       `The flag ${flag} is not known (any more) and is skipped; --help lists those there are.\n`,

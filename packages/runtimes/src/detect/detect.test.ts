@@ -34,6 +34,18 @@ describe('the choice of a runtime', () => {
     expect(await chooseRuntime('sandbox', candidates)).toEqual({ runtime, tried: [] });
   });
 
+  it('says what would help with an engine that is there and may not be used', async () => {
+    const locked: Strategy = {
+      name: 'one',
+      kind: 'docker',
+      look: async () => ({ reason: 'locked', advice: 'ask for the key' }),
+    };
+
+    await expect(chooseRuntime('docker', [locked, strategy('two', 'docker', 'missing')])).rejects.toThrow(
+      'No container engine can be used on this machine: ask for the key. Tried: one: locked; two: missing.',
+    );
+  });
+
   it('says in one sentence that there is nothing, and what to do', async () => {
     const candidates = [strategy('one', 'docker', 'broken'), strategy('two', 'sandbox', 'missing')];
 

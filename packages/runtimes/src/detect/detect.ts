@@ -13,6 +13,7 @@ export interface Detection {
 export interface Tried {
   readonly name: string;
   readonly reason: string;
+  readonly advice?: string;
 }
 
 /**
@@ -33,7 +34,8 @@ export async function chooseRuntime(
     if ('runtime' in answer) {
       return { runtime: answer.runtime, tried };
     }
-    tried.push({ name: strategy.name, reason: answer.reason });
+    const { reason, advice } = answer;
+    tried.push({ name: strategy.name, reason, ...(advice === undefined ? {} : { advice }) });
   }
   throw new RuntimeError(failure(choice, tried), { userError: false });
 }
@@ -44,11 +46,12 @@ function failure(choice: RuntimeChoice, tried: readonly Tried[]): string {
     docker: 'No container engine can be used on this machine',
     sandbox: 'No sandbox can be made on this machine',
   }[choice];
-  const advice = {
+  const usual = {
     auto: 'install Docker, Podman or bubblewrap',
     docker: 'install Docker or Podman, or start the worker with --runtime sandbox',
     sandbox: 'install bubblewrap and allow user namespaces, or start the worker with --runtime docker',
   }[choice];
   const reasons = tried.map(({ name, reason }) => `${name}: ${reason}`).join('; ');
+  const advice = tried.find((one) => one.advice !== undefined)?.advice ?? usual;
   return `${wanted}: ${advice}. Tried: ${reasons}.`;
 }

@@ -12,7 +12,11 @@ import { SandboxRuntime, type SandboxRuntimeOptions } from '../sandbox/runtime.t
 export type StrategyAnswer =
   | { readonly runtime: Runtime }
   /** Why it does not apply: half a sentence for the person who set up the machine. */
-  | { readonly reason: string };
+  | {
+      readonly reason: string;
+      /** What would help, where it is not to install something. */
+      readonly advice?: string;
+    };
 
 export interface Strategy {
   readonly name: string;
@@ -67,10 +71,12 @@ function socket(program: string, path: string, options: StrategyOptions): Strate
       try {
         await access(path, constants.R_OK | constants.W_OK);
       } catch (error) {
+        if (isErrno(error, 'ENOENT')) {
+          return { reason: 'there is no such socket' };
+        }
         return {
-          reason: isErrno(error, 'ENOENT')
-            ? 'there is no such socket'
-            : 'this user may not use the socket (group docker gives the right)',
+          reason: 'this user may not use the socket',
+          advice: `add this user to the group that owns ${path} (usually \`sudo usermod -aG docker $USER\`) and log in again`,
         };
       }
       return connect({ kind: 'socket', path }, options);
