@@ -61,14 +61,14 @@ const removalTime = 5_000;
 
 /** Removes the group of a run that has ended. */
 export async function removeRunGroup(host: GroupHost, name: string): Promise<void> {
-  const deadline = Date.now() + removalTime;
   for (const directory of groupDirectoriesOf(host, name)) {
-    await removeGroup(directory, deadline);
+    await removeGroup(directory);
   }
 }
 
-/** The last process of a group is gone a moment before the kernel lets the group go. */
-async function removeGroup(directory: string, deadline: number): Promise<void> {
+/** Removes a group, if it is there. The last process of a group is gone a moment before the kernel lets the group go. */
+export async function removeGroup(directory: string): Promise<void> {
+  const deadline = Date.now() + removalTime;
   for (;;) {
     try {
       await rmdir(directory);

@@ -28,16 +28,34 @@ async function usageV2(directory: string): Promise<RunStatistics> {
   const [current, statistics, cpu, peak] = await Promise.all([
     readNumber(join(directory, 'memory.current')),
     readTable(join(directory, 'memory.stat')),
-    readTable(join(directory, 'cpu.stat')),
+    processorTimeV2(directory),
     readPeak(join(directory, 'memory.peak')),
   ]);
   const memory = Math.max(0, current - (statistics.get('inactive_file') ?? 0));
-  return {
-    cpuUser: (cpu.get('user_usec') ?? 0) / 1e6,
-    cpuSystem: (cpu.get('system_usec') ?? 0) / 1e6,
-    memory,
-    memoryMax: peak ?? current,
-  };
+  return { ...cpu, memory, memoryMax: peak ?? current };
+}
+
+type ProcessorTime = Pick<RunStatistics, 'cpuUser' | 'cpuSystem'>;
+
+/** Counted in every group of version 2, whatever controllers it has. */
+export async function processorTimeV2(directory: string): Promise<ProcessorTime> {
+  const cpu = await readTable(join(directory, 'cpu.stat'));
+  return { cpuUser: (cpu.get('user_usec') ?? 0) / 1e6, cpuSystem: (cpu.get('system_usec') ?? 0) / 1e6 };
+}
+
+/** The two kinds are counted in hundredths of a second; their sum is known to the nanosecond. */
+async function processorTimeV1(directory: string): Promise<ProcessorTime> {
+  const [kinds, nanoseconds] = await Promise.all([
+    readTable(join(directory, 'cpuacct.stat')),
+    readNumber(join(directory, 'cpuacct.usage')),
+  ]);
+  const user = (kinds.get('user') ?? 0) / ticksPerSecond;
+  const system = (kinds.get('system') ?? 0) / ticksPerSecond;
+  const rest = Math.max(0, nanoseconds / 1e9 - user - system);
+  // What no tick has caught yet goes where most ticks went.
+  return user >= system
+    ? { cpuUser: user + rest, cpuSystem: system }
+    : { cpuUser: user, cpuSystem: system + rest };
 }
 
 async function usageV1(memoryDirectory: string, cpuDirectory: string): Promise<RunStatistics> {
@@ -45,11 +63,10 @@ async function usageV1(memoryDirectory: string, cpuDirectory: string): Promise<R
     readNumber(join(memoryDirectory, 'memory.usage_in_bytes')),
     readNumber(join(memoryDirectory, 'memory.max_usage_in_bytes')),
     readTable(join(memoryDirectory, 'memory.stat')),
-    readTable(join(cpuDirectory, 'cpuacct.stat')),
+    processorTimeV1(cpuDirectory),
   ]);
   return {
-    cpuUser: (cpu.get('user') ?? 0) / ticksPerSecond,
-    cpuSystem: (cpu.get('system') ?? 0) / ticksPerSecond,
+    ...cpu,
     memory: Math.max(0, current - (statistics.get('total_inactive_file') ?? 0)),
     memoryMax: peak,
   };

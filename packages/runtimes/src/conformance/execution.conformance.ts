@@ -24,6 +24,22 @@ function testCommand(bench: RunBench): void {
     expect({ stdout, stderr }).toEqual({ stdout: 'out\n', stderr: 'err\n' });
   });
 
+  it('leaves both files behind, also where it has said nothing', async () => {
+    const { specification } = await bench.run('true');
+
+    const size = async (name: string) => (await stat(join(specification.directory, name))).size;
+    expect(await Promise.all(['stdout', 'stderr'].map(size))).toEqual([0, 0]);
+  });
+
+  it('may say any bytes', async () => {
+    const { specification } = await bench.run("printf '\\000\\377\\200\\n\\r'; printf '\\376\\000' >&2");
+
+    expect(await readFile(join(specification.directory, 'stdout'))).toEqual(
+      Buffer.from([0, 0xff, 0x80, 0x0a, 0x0d]),
+    );
+    expect(await readFile(join(specification.directory, 'stderr'))).toEqual(Buffer.from([0xfe, 0]));
+  });
+
   it('may have several lines', async () => {
     const { stdout, exit } = await bench.run('for i in 1 2; do\n  echo $i\ndone\n\necho end');
 
@@ -36,6 +52,10 @@ function testCommand(bench: RunBench): void {
     ['a semicolon', 'echo two;', 'two\n'],
     ['a here-document', 'cat <<END\nthree\nEND', 'three\n'],
     ['a subshell', '(echo five)', 'five\n'],
+    ['an ampersand', 'echo six &', 'six\n'],
+    ['a quoted here-document with indentation', "cat <<-'END'\n\tseven $HOME\n\tEND\n", 'seven $HOME\n'],
+    ['a comment on a line of its own', 'echo eight\n# the end', 'eight\n'],
+    ['an assignment', 'echo nine; x=1', 'nine\n'],
   ])('may end with %s', async (_, command, expected) => {
     const { stdout, exit } = await bench.run(command);
 
@@ -70,10 +90,33 @@ function testCommand(bench: RunBench): void {
     ['itself', 'kill -9 $BASHPID', 137],
     ['a child', 'bash -c "kill -9 \\$\\$"', 137],
     ['itself, politely', 'kill -15 $BASHPID', 143],
+    ['itself by a fault', 'kill -SEGV $BASHPID', 139],
+    ['nothing, but says so', 'exit 200', 200],
   ])('ends with 128 and the number of the signal when it kills %s', async (_, command, expected) => {
     const { exit } = await bench.run(command);
 
     expect(exit).toMatchObject({ exitCode: expected, outOfMemory: false, message: null });
+  });
+
+  it('leaves no zombies of programs whose parents have gone', async () => {
+    const { stdout } = await bench.run(
+      [
+        "for i in 1 2 3; do bash -c 'sleep 0.05 & exit 0'; done",
+        'sleep 0.4',
+        'cat /proc/[0-9]*/stat | grep -c ") Z " || true',
+      ].join('\n'),
+    );
+
+    expect(stdout).toBe('0\n');
+  });
+
+  it('can handle a signal that it is sent', async () => {
+    const { stdout, exit } = await bench.run(
+      'bash -c \'trap "echo caught; exit 5" USR1; kill -USR1 $$; sleep 5\'',
+    );
+
+    expect(stdout).toBe('caught\n');
+    expect(exit.exitCode).toBe(5);
   });
 
   it('keeps a megabyte of output intact', async () => {
@@ -222,6 +265,57 @@ function testLimits(bench: RunBench): void {
       expect(sample?.memory).toBeLessThan(50 << 20);
     }
     expect(sample?.memory).toBeGreaterThan(0);
+  });
+
+  it('accounts for a command that nobody had the time to look at', async () => {
+    const { handle } = await bench.run('i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done');
+
+    const usage = await bench.runtime.finalStatistics(handle);
+
+    expect((usage?.cpuUser ?? 0) + (usage?.cpuSystem ?? 0)).toBeGreaterThan(0.005);
+    if (bench.runtime.capabilities.memoryLimit) {
+      expect(usage?.memoryMax).toBeGreaterThan(100_000);
+    }
+  });
+
+  it('knows the most memory of a command that ended at once', async () => {
+    const { handle } = await bench.run('head -c 60M /dev/zero | tail | wc -c');
+
+    const usage = await bench.runtime.finalStatistics(handle);
+
+    if (bench.runtime.capabilities.memoryLimit) {
+      expect(usage?.memoryMax).toBeGreaterThan(60 << 20);
+    }
+  });
+
+  it('gives a run that is killed no more than it had', async () => {
+    const { exit, handle } = await bench.run('tail /dev/zero', { memory: 40 << 20 });
+
+    const usage = await bench.runtime.finalStatistics(handle);
+
+    expect(exit.exitCode).not.toBe(0);
+    if (bench.runtime.capabilities.memoryLimit) {
+      expect(usage?.memoryMax).toBeGreaterThan(30 << 20);
+    }
+  });
+
+  it('starts an interpreter in ten megabytes', async () => {
+    const { exit, stdout } = await bench.run('python3 -S -c "print(6 * 7)"', { memory: 10 << 20 });
+
+    if (bench.runtime.capabilities.memoryLimit) {
+      expect(exit.outOfMemory ? 'needs swap' : stdout).toMatch(/^(42\n|needs swap)$/);
+    }
+  });
+
+  it('says so where the memory is too little to start anything', async () => {
+    const specification = await bench.specification('true', { memory: 200 << 10 });
+
+    if (bench.runtime.capabilities.memoryLimit) {
+      const start = bench.runtime.start(specification, never);
+      await expect(start).rejects.toThrow(/memory limit/i);
+      await expect(start).rejects.toMatchObject({ userError: true });
+      expect(await bench.runtime.list()).toEqual([]);
+    }
   });
 
   it('counts processor time', async () => {

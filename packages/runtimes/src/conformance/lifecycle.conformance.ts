@@ -138,7 +138,58 @@ export function testLifecycle(harness: RuntimeHarness): void {
     });
   });
 
+  describe('what a run has used in all', () => {
+    it('is known when it has ended, until it is destroyed', async () => {
+      const { handle } = await bench.run('echo a\nsleep 0.3');
+
+      const usage = await bench.runtime.finalStatistics(handle);
+      await bench.runtime.destroy(handle);
+
+      expect((usage?.cpuUser ?? 0) + (usage?.cpuSystem ?? 0)).toBeGreaterThan(0);
+      expect(await bench.runtime.finalStatistics(handle)).toBeUndefined();
+    });
+
+    it('is no less than what was seen while it ran', async () => {
+      const specification = await bench.specification('echo up\nsleep 600');
+      const handle = await bench.start(specification);
+      await bench.untilSays(specification, 'up');
+      const sample = await bench.runtime.statistics(handle);
+      await bench.runtime.stop(handle);
+
+      const usage = await bench.runtime.finalStatistics(handle);
+
+      expect(usage?.cpuUser).toBeGreaterThanOrEqual(sample?.cpuUser ?? Infinity);
+      expect(usage?.memoryMax).toBeGreaterThanOrEqual(sample?.memoryMax ?? Infinity);
+    });
+
+    it('is told to a restarted worker too', async () => {
+      const { handle } = await bench.run('true');
+      const later = await harness.open();
+
+      const usage = await later.finalStatistics(JSON.parse(JSON.stringify(handle)) as RunHandle);
+
+      expect(usage).toBeDefined();
+      await later.close();
+    });
+  });
+
   describe('a restarted worker', () => {
+    it('hears when a run that still runs was started', async () => {
+      const before = Date.now();
+      const specification = await bench.specification('echo up\nsleep 600');
+      const handle = await bench.start(specification);
+      await bench.untilSays(specification, 'up');
+      const after = Date.now();
+      const later = await harness.open();
+
+      const found = await later.recover(handle);
+
+      const startedAt = found?.state === 'running' ? (found.startedAt ?? 0) : 0;
+      expect(startedAt).toBeGreaterThanOrEqual(before - 1000);
+      expect(startedAt).toBeLessThanOrEqual(after);
+      await later.close();
+    });
+
     it('finds a run that still runs, and waits for it', async () => {
       const specification = await bench.specification('echo up\nsleep 600');
       const handle = await bench.start(specification);
@@ -147,7 +198,7 @@ export function testLifecycle(harness: RuntimeHarness): void {
       const later = await harness.open();
 
       expect(await later.list()).toEqual([handle]);
-      expect(await later.recover(kept)).toEqual({ state: 'running' });
+      expect(await later.recover(kept)).toMatchObject({ state: 'running' });
       expect((await later.statistics(kept))?.memory).toBeGreaterThan(0);
       const exit = later.wait(kept, never);
       await later.stop(kept);
@@ -200,7 +251,7 @@ export function testLifecycle(harness: RuntimeHarness): void {
       await bench.runtime.destroy(first);
 
       expect(await bench.runtime.recover(first)).toBeUndefined();
-      expect(await bench.runtime.recover(second)).toEqual({ state: 'running' });
+      expect(await bench.runtime.recover(second)).toMatchObject({ state: 'running' });
       expect(await bench.runtime.list()).toEqual([second]);
     });
   });

@@ -15,6 +15,8 @@ export interface ContainerPlan {
   readonly processLimit: number;
   /** Whether a first process of the engine's reaps orphans. */
   readonly init: boolean;
+  /** Parent of the container's control group; undefined: the engine's own. */
+  readonly group: string | undefined;
   readonly engine: EngineTraits;
 }
 
@@ -70,6 +72,7 @@ function hostConfiguration(plan: ContainerPlan, home: string): Record<string, un
     CapDrop: ['ALL'],
     SecurityOpt: ['no-new-privileges'],
     PidsLimit: plan.processLimit,
+    ...(plan.group === undefined ? {} : { CgroupParent: plan.group }),
     // Output goes to files; the engine's own log holds the shell's complaints only.
     LogConfig: { Type: 'json-file', Config: { 'max-size': '1m' } },
     ...(plan.engine.podman ? { Ulimits: podmanLimits } : {}),

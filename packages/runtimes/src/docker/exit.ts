@@ -36,7 +36,7 @@ export function needsWords(exitCode: number): boolean {
 export async function containerExit(engine: EngineClient, container: Container): Promise<RunExit> {
   const { State: state } = container;
   const log = needsWords(state.ExitCode) ? await engine.containerLog(container.Id, logLines) : '';
-  const startedAt = moment(state.StartedAt);
+  const startedAt = startOf(container);
   const finishedAt = moment(state.FinishedAt);
   return {
     exitCode: state.ExitCode,
@@ -46,6 +46,11 @@ export async function containerExit(engine: EngineClient, container: Container):
     // A command of a moment ends before the engine has noted its start.
     finishedAt: finishedAt !== null && startedAt !== null ? Math.max(finishedAt, startedAt) : finishedAt,
   };
+}
+
+/** Milliseconds since the epoch; null: it never ran. */
+export function startOf({ State: state }: Container): number | null {
+  return moment(state.StartedAt);
 }
 
 /** The engine writes the year 1 for "never". */

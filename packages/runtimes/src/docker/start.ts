@@ -18,6 +18,8 @@ export interface Starter {
   readonly shells: Shells;
   /** Whether the engine has a first process that reaps orphans; true until it says otherwise. */
   readonly init: { available: boolean };
+  /** Control group to put a container into, in the engine's words; undefined: wherever it puts them. */
+  groupOf(uuid: string, epoch: number): string | undefined;
 }
 
 /**
@@ -130,6 +132,7 @@ async function create(
     network,
     processLimit,
     init: starter.init.available,
+    group: starter.groupOf(run.uuid, run.epoch),
     engine: traits,
   });
   const name = containerName(run.uuid, run.epoch);

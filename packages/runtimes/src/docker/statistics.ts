@@ -1,7 +1,9 @@
 /**
- * What a container uses. Where the engine is on this machine, its control group is read: fractions of a millisecond, and the
+ * What a container uses. Where the engine is on this machine, control groups are read: fractions of a millisecond, and the
  * kernel's own peak. Elsewhere the engine is asked for one sample.
  */
+import type { AccountingGroups } from '../cgroups/accounting.ts';
+import { followGroup, type Following } from '../cgroups/last-reading.ts';
 import { groupDirectories, groupRoot, groupsOfProcess } from '../cgroups/membership.ts';
 import { groupUsage, type GroupDirectories } from '../cgroups/usage.ts';
 import type { EngineClient } from '../engine/client.ts';
@@ -10,20 +12,54 @@ import type { Statistics } from '../engine/schema.ts';
 import type { RunStatistics } from '../port.ts';
 import { isRunning } from './exit.ts';
 
+interface Seen {
+  /** The container's group, where that is on this machine. */
+  group?: GroupDirectories;
+  following?: Following<RunStatistics>;
+  /** The newest sample. */
+  last?: RunStatistics;
+}
+
 export class ContainerStatistics {
   readonly #engine: EngineClient;
-  readonly #groups = new Map<string, GroupDirectories>();
-  readonly #peaks = new Map<string, number>();
+  readonly #accounts: AccountingGroups | undefined;
+  readonly #seen = new Map<string, Seen>();
 
-  constructor(engine: EngineClient) {
+  /** @param accounts the groups around the containers of this worker; undefined where there can be none. */
+  constructor(engine: EngineClient, accounts: AccountingGroups | undefined) {
     this.#engine = engine;
+    this.#accounts = accounts;
   }
 
-  async sample(container: string): Promise<RunStatistics | undefined> {
-    const known = this.#groups.get(container);
-    if (known) {
-      return groupUsage(known);
+  /** @param run the run's name among the accounts. Undefined: the container does not run. */
+  async sample(container: string, run: string): Promise<RunStatistics | undefined> {
+    const accounted = await this.#accounts?.usageNow(run, container);
+    if (accounted) {
+      return accounted;
     }
+    const seen = this.#seen.get(container);
+    return seen?.group ? this.#note(container, await groupUsage(seen.group)) : this.#ask(container);
+  }
+
+  /** What a container that has ended used in all, as far as that is known; until it is forgotten. */
+  async final(container: string, run: string): Promise<RunStatistics | undefined> {
+    const seen = this.#seen.get(container);
+    return (await this.#accounts?.usageInAll(run)) ?? seen?.following?.last ?? seen?.last;
+  }
+
+  /** The container has been removed. */
+  async forget(container: string, run: string): Promise<void> {
+    this.#seen.get(container)?.following?.stop();
+    this.#seen.delete(container);
+    await this.#accounts?.remove(run);
+  }
+
+  close(): void {
+    for (const { following } of this.#seen.values()) following?.stop();
+    this.#seen.clear();
+  }
+
+  async #ask(container: string): Promise<RunStatistics | undefined> {
     try {
       const state = await this.#engine.inspectContainer(container);
       if (!isRunning(state)) {
@@ -31,10 +67,10 @@ export class ContainerStatistics {
       }
       const group = await localGroup(state.State.Pid, state.Id);
       if (group) {
-        this.#groups.set(container, group);
-        return await groupUsage(group);
+        this.#seen.set(container, { group, ...follow(group) });
+        return this.#note(container, await groupUsage(group));
       }
-      return this.#withPeak(container, fromEngine(await this.#engine.containerStatistics(container)));
+      return this.#note(container, fromEngine(await this.#engine.containerStatistics(container)));
     } catch (error) {
       if (isNotFound(error) || isConflict(error)) {
         return undefined;
@@ -43,16 +79,21 @@ export class ContainerStatistics {
     }
   }
 
-  forget(container: string): void {
-    this.#groups.delete(container);
-    this.#peaks.delete(container);
+  /** Keeps the sample, with the highest memory of all that were seen. */
+  #note(container: string, sample: RunStatistics | undefined): RunStatistics | undefined {
+    if (sample === undefined) {
+      return undefined;
+    }
+    const seen = this.#seen.get(container);
+    const last = { ...sample, memoryMax: Math.max(sample.memoryMax, seen?.last?.memoryMax ?? 0) };
+    this.#seen.set(container, { ...seen, last });
+    return last;
   }
+}
 
-  #withPeak(container: string, sample: RunStatistics): RunStatistics {
-    const memoryMax = Math.max(sample.memoryMax, this.#peaks.get(container) ?? 0);
-    this.#peaks.set(container, memoryMax);
-    return { ...sample, memoryMax };
-  }
+/** Groups of version 1 do not tell when they become empty. */
+function follow(group: GroupDirectories): Pick<Seen, 'following'> {
+  return group.version === 2 ? { following: followGroup(group.directory, () => groupUsage(group)) } : {};
 }
 
 /** The group of a process, if it names the container: a remote engine's process number means nothing here. */

@@ -8,7 +8,7 @@ import { RuntimeError } from '../port.ts';
 import { readOrUndefined, type RunPaths } from './record.ts';
 
 /** Descriptors the scripts agree on. */
-export const descriptors = { started: 3, info: 8, alive: 9 } as const;
+export const descriptors = { started: 3, times: 7, info: 8, alive: 9 } as const;
 
 // Opening the pipe for both directions does not wait for a reader. Only the inner shell joins the control groups: a run that
 // uses up its memory must not take its supervisor along. util-linux before 2.39 ends with status 1 when what it started was
@@ -22,7 +22,7 @@ echo $$ >"$state/supervisor" && mkfifo -m 600 "$state/alive" && exec ${descripto
     echo 0 >"$group/cgroup.procs" || exit 1
   done
   exec "$@"
-) </dev/null >"$state/log" 2>&1 ${descriptors.info}>"$state/info"
+) </dev/null >"$state/log" 2>&1 ${descriptors.times}>"$state/times" ${descriptors.info}>"$state/info"
 code=$?
 [ $code = 1 ] && [ -e "$state/stopped" ] && code=137
 echo $code >"$state/exit"
@@ -30,15 +30,23 @@ echo $code >"$state/exit"
 
 /**
  * Inside the sandbox, as the run's user: limits, the word that everything is in place, and the command.
- * Parameters: kibibytes of data (0: unlimited), where to start, the command. The directory may be closed to everybody else,
- * so that whoever sets up the sandbox cannot enter it.
+ * Parameters: kibibytes of data (0: unlimited), processes (0: unlimited), where to start, the command. The directory may be closed
+ * to everybody else, so that whoever sets up the sandbox cannot enter it. Where no control group counts, this shell stays and
+ * says what its child has used: bubblewrap does not wait for its own.
  */
 const stageScript = `
 [ "$1" = 0 ] || ulimit -d "$1" || exit 1
-cd "$2" || exit 1
-shift 2
+[ "$2" = 0 ] || ulimit -u "$2" 2>/dev/null || ulimit -p "$2" 2>/dev/null
+cd "$3" || exit 1
+counted=$4
+shift 4
 printf s >&${descriptors.started}
-exec "$@" ${descriptors.started}>&- ${descriptors.info}>&- ${descriptors.alive}>&-
+exec ${descriptors.started}>&- ${descriptors.info}>&- ${descriptors.alive}>&-
+[ $counted = yes ] && exec "$@" ${descriptors.times}>&-
+"$@" ${descriptors.times}>&-
+code=$?
+times >&${descriptors.times}
+exit $code
 `;
 
 export interface StageOptions {
@@ -47,6 +55,10 @@ export interface StageOptions {
   readonly environment: Readonly<Record<string, string>>;
   /** Bytes of data of each process, where no control group counts for all; 0: unlimited. */
   readonly dataLimit: number;
+  /** Processes and threads of the run's user, where no control group counts those of the run; 0: unlimited. */
+  readonly processLimit: number;
+  /** A control group counts what the run uses. */
+  readonly counted: boolean;
 }
 
 /**
@@ -54,18 +66,22 @@ export interface StageOptions {
  * preload must not be loaded by anything that still has them.
  */
 export function stagedCommand(script: readonly string[], options: StageOptions): string[] {
+  // Bash counts in milliseconds, other shells in hundredths of a second.
+  const [shell = '/bin/sh'] = script;
   const pairs = Object.entries(options.environment).map(([name, value]) => `${name}=${value}`);
   const limit = options.dataLimit === 0 ? '0' : String(Math.ceil(options.dataLimit / 1024));
   return [
     '/usr/bin/env',
     '-i',
     ...pairs,
-    '/bin/sh',
+    options.counted ? '/bin/sh' : shell,
     '-c',
     stageScript,
     'run',
     limit,
+    String(options.processLimit),
     options.directory,
+    options.counted ? 'yes' : 'no',
     ...script,
   ];
 }

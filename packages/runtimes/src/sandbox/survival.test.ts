@@ -41,7 +41,7 @@ describe.each(['bubblewrap', 'unshare'] as const)('a run in a sandbox of %s', (t
     const next = await open(tool, paths.state);
 
     expect(await next.list()).toEqual([handle]);
-    expect(await next.recover(handle)).toEqual({ state: 'running' });
+    expect(await next.recover(handle)).toMatchObject({ state: 'running' });
     const exit = next.wait(handle, never);
     await writeFile(join(paths.run, 'go'), '');
 

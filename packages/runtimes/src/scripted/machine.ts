@@ -68,8 +68,12 @@ export class ScriptedMachine {
     if (!run || run.exit) {
       return undefined;
     }
-    const seconds = (Date.now() - run.startedAt) / 1000;
-    return { cpuUser: seconds, cpuSystem: 0, memory: run.memory, memoryMax: run.memory };
+    return usageOf(run, Date.now());
+  }
+
+  finalStatistics(name: string): RunStatistics | undefined {
+    const run = this.#runs.get(name);
+    return run?.exit && usageOf(run, run.exit.finishedAt ?? run.startedAt);
   }
 
   async #perform(
@@ -122,6 +126,11 @@ export class ScriptedMachine {
       run.memory = bytes;
     }
   }
+}
+
+/** A scripted run keeps one processor busy. */
+function usageOf({ startedAt, memory }: ScriptedRun, until: number): RunStatistics {
+  return { cpuUser: (until - startedAt) / 1000, cpuSystem: 0, memory, memoryMax: memory };
 }
 
 /** Ends early where the run is killed. */
