@@ -17,7 +17,7 @@ import {
   type RequestSettings,
   type ResourceRequest,
 } from '@sheaf/domain';
-import { rootUserId, type AnyQueries } from '../accounts/users.ts';
+import type { AnyQueries } from '../accounts/users.ts';
 import { findInput } from '../contents/inputs.ts';
 import { linkOf } from '../contents/linked.ts';
 import type { DependencyEntries } from '../contents/dependency-entries.ts';
@@ -25,6 +25,7 @@ import type { UserViewer } from '../http/viewer.ts';
 import { hostEnvironment, requestedAction, sha256 } from '../runs/run-action.ts';
 import { metadataOf } from '../runs/metadata.ts';
 import { findBundles, permissionsOn } from './access.ts';
+import { lastDigest, readyRun, runsWithCommand } from './same-result-queries.ts';
 import { dependenciesOf } from './view.ts';
 import type { BundleRow } from './transition.ts';
 
@@ -45,8 +46,6 @@ export interface SameResultContext {
   readonly settings: RequestSettings;
 }
 
-/** Runs looked at, the newest first. */
-const mostLookedAt = 100;
 const mostHosts = 200;
 /** No quota bounds what is compared. */
 const noQuota = { time: 0, disk: 0 };
@@ -145,70 +144,6 @@ async function environmentsOf(
   return [...environments, ...hosts.map(hostEnvironment)];
 }
 
-/** What the name of an image meant when a worker last used it: one of the server's, or one that executed a run of the viewer. */
-async function lastDigest(
-  queries: AnyQueries,
-  viewer: UserViewer,
-  reference: string,
-): Promise<string | undefined> {
-  const row = await queries
-    .selectFrom('run_action')
-    .innerJoin('bundle', 'bundle.uuid', 'run_action.run_uuid')
-    .select('run_action.image_digest')
-    .where('run_action.image_reference', '=', reference)
-    .where('run_action.image_digest', 'is not', null)
-    .where((eb) =>
-      eb.or([eb('run_action.worker_user_id', '=', rootUserId), eb('bundle.owner_id', '=', viewer.id)]),
-    )
-    .orderBy('run_action.settled_at', 'desc')
-    .limit(1)
-    .executeTakeFirst();
-  return row?.image_digest ?? undefined;
-}
-
-async function readyRun(
-  queries: AnyQueries,
-  viewer: UserViewer,
-  keys: readonly string[],
-): Promise<BundleRow | undefined> {
-  if (keys.length === 0) return undefined;
-  const same = queries
-    .selectFrom('run_action')
-    .innerJoin('bundle', 'bundle.uuid', 'run_action.run_uuid')
-    .selectAll('bundle')
-    .where('run_action.action_key', 'in', [...keys])
-    .where('bundle.state', '=', 'ready')
-    .where('bundle.root_entry', 'is not', null)
-    .orderBy('bundle.id', 'desc');
-  const own = await same.where('bundle.owner_id', '=', viewer.id).limit(1).executeTakeFirst();
-  if (own !== undefined) return own;
-  // Anybody may attach a worker and let it report what it likes: of others' results only those of the server's own count.
-  const others = await same.where('run_action.worker_user_id', '=', rootUserId).limit(mostLookedAt).execute();
-  return await firstOpenTo(queries, viewer, others);
-}
-
-/** The first run that the viewer may read together with everything it was made of. */
-async function firstOpenTo(
-  queries: AnyQueries,
-  viewer: UserViewer,
-  runs: readonly BundleRow[],
-): Promise<BundleRow | undefined> {
-  const dependencies = await dependenciesOf(
-    queries,
-    runs.map(({ uuid }) => uuid),
-  );
-  const parents = await findBundles(
-    queries,
-    dependencies.map((one) => one.parent_uuid),
-  );
-  const permissions = await permissionsOn(queries, viewer, [...runs, ...parents]);
-  const readable = (uuid: string) => (permissions.get(uuid) ?? 0) >= readPermission;
-  return runs.find(
-    ({ uuid }) =>
-      readable(uuid) && dependencies.every((one) => one.child_uuid !== uuid || readable(one.parent_uuid)),
-  );
-}
-
 /** The newest run of the viewer that asks for exactly the same and is not final. */
 async function runUnderWay(
   context: SameResultContext,
@@ -216,17 +151,7 @@ async function runUnderWay(
   wanted: WantedRun & { readonly action: Action; readonly request: ResourceRequest },
 ): Promise<BundleRow | undefined> {
   const { queries } = context;
-  const runs = await queries
-    .selectFrom('bundle')
-    .selectAll()
-    .where('command', '=', wanted.command)
-    .where('owner_id', '=', viewer.id)
-    .where('bundle_type', '=', 'run')
-    .where('state', 'in', ['created', 'staged', 'starting', 'preparing', 'running', 'finalizing'])
-    .where('kill_requested_at', 'is', null)
-    .orderBy('id', 'desc')
-    .limit(mostLookedAt)
-    .execute();
+  const runs = await runsWithCommand(queries, viewer, wanted.command);
   if (runs.length === 0) return undefined;
   const dependencies = await dependenciesOf(
     queries,

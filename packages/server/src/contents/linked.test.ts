@@ -107,5 +107,24 @@ describe.each(databases)('linked bundles (%s)', (database) => {
     });
     expect((await untilState(server, made, ['ready'])).metadata['data_size']).toBe(7);
     expect((await get(made, 'blob', 'copy.txt')).bytes.toString()).toBe('linked\n');
+    for (const path of ['up', '../closed', 'a.txt/x', 'up/closed']) {
+      const refused = await createBundle(server, {
+        type: 'make',
+        dependencies: [{ child_path: 'x', parent_uuid: uuid, parent_path: path }],
+      }).catch((error: unknown) => String(error));
+      if (!refused.startsWith('0x')) expect(refused).toContain("must not contain '..'");
+      else
+        expect((await untilState(server, refused, ['failed'])).metadata['failure_message'], path).toMatch(
+          /^Invalid dependency 0x/,
+        );
+    }
+    const outside = await link(join(place, 'closed'));
+    const stolen = await createBundle(server, {
+      type: 'make',
+      dependencies: [{ child_path: 'x', parent_uuid: outside }],
+    });
+    expect((await untilState(server, stolen, ['failed'])).metadata['failure_message']).toMatch(
+      /^Invalid dependency 0x/,
+    );
   });
 });

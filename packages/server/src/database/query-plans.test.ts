@@ -7,16 +7,18 @@ import { userOfAccessToken } from '../accounts/tokens.ts';
 import { findBundles, permissionsOn } from '../bundles/access.ts';
 import { withDescendants } from '../bundles/descendants.ts';
 import { hostsOf } from '../bundles/include.ts';
+import { sameBundles } from '../bundles/memoization.ts';
+import { lastDigest, readyRun, runsWithCommand } from '../bundles/same-result-queries.ts';
 import { searchBundles } from '../bundles/search/search.ts';
 import { resolveBundleSpecs } from '../bundles/specs.ts';
 import { dependenciesOf } from '../bundles/view.ts';
-import type { Viewer } from '../http/viewer.ts';
+import type { UserViewer } from '../http/viewer.ts';
 import { databases, startTestServer, type TestServer } from '../testing/test-server.ts';
 import { itemsOf } from '../worksheets/items.ts';
 import type { Queries, TransactionQueries } from './database.ts';
 
 const uuid = `0x${'0'.repeat(31)}1`;
-const viewer: Viewer = {
+const viewer: UserViewer = {
   kind: 'user',
   id: uuid,
   name: 'maria',
@@ -93,6 +95,13 @@ describe.each(databases)('plans on %s', (database) => {
         ),
     ],
     ['dependencies of bundles', (queries) => dependenciesOf(queries, [uuid])],
+    [
+      'runs with the same command and dependencies',
+      (queries) => sameBundles(queries, viewer, { command: 'x', dependencies: [] }),
+    ],
+    ['runs with the same action', (queries) => readyRun(queries, viewer, [uuid])],
+    ['what an image was last', (queries) => lastDigest(queries, viewer, 'python:3.12')],
+    ['the same run under way', (queries) => runsWithCommand(queries, viewer, 'x')],
     ['descendants', (queries) => withDescendants(queries, [uuid], 1)],
     ['worksheets of a bundle', (queries) => hostsOf(queries, [uuid])],
     ['items of a worksheet', (queries) => itemsOf(queries, uuid)],
