@@ -8,6 +8,9 @@ interface Cause {
   readonly transient: boolean;
 }
 
+const unauthorized =
+  /unauthorized|denied|authentication required|no basic auth|forbidden|incorrect username or password/i;
+
 // In this order: registries answer "denied" for what does not exist, and say so in the same breath.
 const causes: readonly Cause[] = [
   {
@@ -26,12 +29,17 @@ const causes: readonly Cause[] = [
     transient: true,
   },
   {
-    pattern: /manifest unknown|name unknown|repository name not known|not found|no matching manifest/i,
+    pattern: /no matching manifest for|cannot be used on this platform/i,
+    sentence: "the image is not made for this worker's kind of machine",
+    transient: false,
+  },
+  {
+    pattern: /manifest unknown|name unknown|repository name not known|not found/i,
     sentence: 'the registry has no such image; check its name and tag',
     transient: false,
   },
   {
-    pattern: /unauthorized|denied|authentication required|no basic auth|forbidden/i,
+    pattern: unauthorized,
     sentence: 'the registry has no such image, or it is private and the worker is not logged in to it',
     transient: false,
   },
@@ -43,8 +51,21 @@ const causes: readonly Cause[] = [
   },
 ];
 
-/** Translates whatever the engine said about an image. Errors that are not the engine's come back as they are. */
-export function imageFailure(reference: string, error: unknown): unknown {
+const loginRefused: Cause = {
+  pattern: unauthorized,
+  sentence: 'the registry has no such image, or does not accept the login that this worker has for it',
+  transient: false,
+};
+
+/**
+ * Translates whatever the engine said about an image. Errors that are not the engine's come back as they are.
+ * @param signedIn whether the worker has a login for the registry
+ */
+export function imageFailure(
+  reference: string,
+  error: unknown,
+  { signedIn = false }: { readonly signedIn?: boolean } = {},
+): unknown {
   if (error instanceof ImageError || error instanceof RuntimeError) {
     return error;
   }
@@ -57,7 +78,8 @@ export function imageFailure(reference: string, error: unknown): unknown {
   if (!(error instanceof EngineError)) {
     return error;
   }
-  const cause = causes.find(({ pattern }) => pattern.test(error.message));
+  const known = causes.find(({ pattern }) => pattern.test(error.message));
+  const cause = signedIn && known?.pattern === unauthorized ? loginRefused : known;
   const words = cause ? `${cause.sentence} (${error.message.trim()})` : error.message.trim();
   return new ImageError(`Can't download image ${reference}: ${words}`, {
     transient: cause?.transient ?? true,

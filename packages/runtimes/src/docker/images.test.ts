@@ -1,6 +1,8 @@
 import { createReadStream } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { randomBytes, randomUUID } from 'node:crypto';
+import { createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -17,8 +19,8 @@ import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { never } from '../conformance/bench.conformance.ts';
 import { EngineClient } from '../engine/client.ts';
 import { ImageError, type PreparedImage } from '../port.ts';
-import { Images } from './images.ts';
-import { registryLogin as loginOf } from './registry-login.ts';
+import { Images, type ImagesOptions } from './images.ts';
+import { encodeLogin, registryLogin as loginOf, type RegistryLogin } from './registry-login.ts';
 
 const address = { kind: 'socket', path: '/var/run/docker.sock' } as const;
 
@@ -29,6 +31,8 @@ describeWith('images', [requireDockerEngine, requireRegistry, requirePrivateRegi
   let now = 0;
   let images: Images;
   let calls: string[] = [];
+  /** That of the last pull. */
+  let pulling: AbortSignal | undefined;
 
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'sheaf-images-'));
@@ -46,17 +50,32 @@ describeWith('images', [requireDockerEngine, requireRegistry, requirePrivateRegi
   });
 
   /** Notes what goes to the registry. */
-  function imagesWith(login: string | undefined, canResolve = true): Images {
+  function imagesWith(login: RegistryLogin | undefined, more: Partial<ImagesOptions> = {}): Images {
     const noting = new Proxy(engine, {
       get(target, name) {
         if (name === 'resolveImage' || name === 'pullImage') {
           calls.push(name);
         }
         const member: unknown = Reflect.get(target, name, target);
+        if (name === 'pullImage') {
+          return (...words: Parameters<EngineClient['pullImage']>) => {
+            pulling = words[3];
+            return target.pullImage(...words);
+          };
+        }
         return typeof member === 'function' ? (member.bind(target) as unknown) : member;
       },
     });
-    return new Images({ engine: noting, login: async () => login, now: () => now, canResolve });
+    return new Images({
+      engine: noting,
+      login: async () => login,
+      now: () => now,
+      canResolve: true,
+      architecture: 'amd64',
+      canExecute: () => true,
+      isPlain: () => true,
+      ...more,
+    });
   }
 
   function prepare(reference: string, signal = never, from = images): Promise<PreparedImage> {
@@ -66,7 +85,7 @@ describeWith('images', [requireDockerEngine, requireRegistry, requirePrivateRegi
   /** Makes an image like no other, and puts it into a registry but not into the engine. Answers its name. */
   async function publish(
     repository = `${registry.address}/letters/image`,
-    login?: string,
+    login?: RegistryLogin,
     size = 2000,
   ): Promise<string> {
     const tag = 'now';
@@ -77,7 +96,7 @@ describeWith('images', [requireDockerEngine, requireRegistry, requirePrivateRegi
     for await (const line of engine.importImage(createReadStream(archive), { repo: repository, tag })) {
       expect(line.error).toBeUndefined();
     }
-    for await (const line of engine.pushImage(repository, tag, login)) {
+    for await (const line of engine.pushImage(repository, tag, login && encodeLogin(login))) {
       expect(line.error).toBeUndefined();
     }
     await forgetImage(`${repository}:${tag}`);
@@ -93,7 +112,8 @@ describeWith('images', [requireDockerEngine, requireRegistry, requirePrivateRegi
     expect(first.digest).toMatch(new RegExp(`^${registry.address}/letters/image@sha256:[0-9a-f]{64}$`));
     expect(first.id).toMatch(/^sha256:/);
     expect(first.size).toBeGreaterThanOrEqual(2000);
-    expect(second).toEqual(first);
+    expect(first.downloaded).toBe(true);
+    expect(second).toEqual({ ...first, downloaded: undefined });
     expect(calls).toEqual(['resolveImage', 'pullImage', 'resolveImage']);
   });
 
@@ -104,7 +124,8 @@ describeWith('images', [requireDockerEngine, requireRegistry, requirePrivateRegi
       expect(line.error).toBeUndefined();
     }
 
-    expect(await prepare(`${registry.address}/plain`)).toEqual(await prepare(name));
+    const { id, digest } = await prepare(name);
+    expect(await prepare(`${registry.address}/plain`)).toMatchObject({ id, digest });
   });
 
   it('are not asked about again for a minute', async () => {
@@ -192,7 +213,7 @@ describeWith('images', [requireDockerEngine, requireRegistry, requirePrivateRegi
   });
 
   it('are pulled to find out, by an engine that cannot ask', async () => {
-    const podman = imagesWith(undefined, false);
+    const podman = imagesWith(undefined, { canResolve: false });
     const first = await prepare(await publish(), never, podman);
     now += 61_000;
     const name = await publish();
@@ -232,20 +253,62 @@ describeWith('images', [requireDockerEngine, requireRegistry, requirePrivateRegi
     expect(String(failure)).toMatch(reason);
   });
 
-  it('larger than allowed are refused while they come', async () => {
+  it('larger than allowed are refused before anything comes', async () => {
     const name = await publish(undefined, undefined, 20 << 20);
-    const statuses: string[] = [];
-    const onProgress = (status: string): void => void statuses.push(status);
 
-    const refused = images.prepare(name, { signal: never, onProgress, maximumSize: 19 << 20 });
+    const refused = images.prepare(name, { signal: never, onProgress: ignore, maximumSize: 19 << 20 });
 
     await expect(refused).rejects.toThrow(
       `The size of ${name}: 20.0m exceeds the maximum image size allowed 19m.`,
     );
-    expect(statuses[0]).toMatch(/^Downloading .*\/20\.0m \(\d+% done\)$/);
+    expect(calls).toEqual(['resolveImage']);
     await expect(
-      images.prepare(name, { signal: never, onProgress, maximumSize: 21 << 20 }),
-    ).resolves.toMatchObject({ digest: expect.any(String) as string });
+      images.prepare(name, { signal: never, onProgress: ignore, maximumSize: 21 << 20 }),
+    ).resolves.toMatchObject({ downloaded: true });
+  });
+
+  it('larger than allowed are refused while they come, where the registry does not tell their size', async () => {
+    const name = await publish(undefined, undefined, 20 << 20);
+    const statuses: string[] = [];
+    const onProgress = (status: string): void => void statuses.push(status);
+    // Nobody listens there with TLS: the registry answers the engine only.
+    const blind = imagesWith(undefined, { isPlain: () => false });
+
+    const refused = blind.prepare(name, { signal: never, onProgress, maximumSize: 19 << 20 });
+
+    await expect(refused).rejects.toThrow(/^The size of .*: 20\.0m exceeds the maximum/);
+    expect(statuses[0]).toMatch(/^Downloading .*\/20\.0m \(\d+% done\)$/);
+    expect(calls).toEqual(['resolveImage', 'pullImage']);
+  });
+
+  it('made for another kind of machine are refused, once that is certain', async () => {
+    const name = await publish();
+    const foreign = imagesWith(undefined, { architecture: 'riscv64', canExecute: () => false });
+    const unsure = imagesWith(undefined, { architecture: 'riscv64', canExecute: () => undefined });
+
+    await expect(prepare(name, never, foreign)).rejects.toMatchObject({
+      name: 'ImageError',
+      transient: false,
+      message: `Can't use image ${name}: it is made for amd64, and this worker's machine is riscv64`,
+    });
+    expect(await prepare(name, never, unsure)).toMatchObject({ id: expect.any(String) as string });
+  });
+
+  it('stop coming when the last who wanted them has left', async () => {
+    const name = await publish(undefined, undefined, 4 << 20);
+    const slow = await slowRegistry(registry.address);
+    const slowName = name.replace(registry.address, slow.address);
+    const kill = new AbortController();
+
+    const waiting = prepare(slowName, kill.signal);
+    await slow.downloading;
+    kill.abort(new Error('killed'));
+
+    await expect(waiting).rejects.toThrow('killed');
+    // The engine gives up a pull whose request is broken off.
+    expect(pulling?.aborted).toBe(true);
+    await expect(engine.inspectImage(slowName)).rejects.toMatchObject({ status: 404 });
+    await slow.close();
   });
 
   it('of a private registry need the login that docker login left', async () => {
@@ -257,6 +320,12 @@ describeWith('images', [requireDockerEngine, requireRegistry, requirePrivateRegi
     const login = await loginOf(file, repository);
     const name = await publish(repository, login);
 
+    const wrong = imagesWith({ ...(login as RegistryLogin), password: 'guessed' });
+    const intruder = await prepare(name, never, wrong).catch((error: unknown) => error);
+    const limited = imagesWith(login).prepare(name, { signal: never, onProgress: ignore, maximumSize: 1000 });
+    await expect(limited).rejects.toThrow(/exceeds the maximum image size allowed 1000/);
+    expect(String(intruder)).toMatch(/does not accept the login that this worker has for it/);
+    expect(intruder).toMatchObject({ transient: false });
     const stranger = await prepare(name).catch((error: unknown) => error);
     const friend = await prepare(name, never, imagesWith(login));
     await secret.stop();
@@ -272,10 +341,59 @@ describeWith('images', [requireDockerEngine, requireRegistry, requirePrivateRegi
     const body = { Image: id, Cmd: ['/nothing'] };
     const container = await engine.createContainer(`sheaf-images-${process.pid}`, body);
 
-    expect(await images.remove(id)).toBe(false);
+    expect(await images.remove(id)).toBe('in use');
     expect((await engine.inspectImage(id)).RepoTags).toHaveLength(2);
     await engine.removeContainer(container);
-    expect(await images.remove(id)).toBe(true);
-    expect(await images.remove(id)).toBe(false);
+    expect(await images.remove(id)).toBe('removed');
+    expect(await images.remove(id)).toBe('gone');
   });
 });
+
+const ignore = (): void => undefined;
+
+/** Passes everything on to a registry, but stops in the middle of the first long answer. */
+async function slowRegistry(target: string): Promise<{
+  address: string;
+  downloading: Promise<void>;
+  close(): Promise<void>;
+}> {
+  const begun = withResolve();
+  const server = createServer((incoming, outgoing) => {
+    const call = request(`http://${target}${incoming.url ?? ''}`, {
+      method: incoming.method ?? 'GET',
+      headers: { ...incoming.headers, host: target },
+    });
+    call.on('response', (answer) => {
+      outgoing.writeHead(answer.statusCode ?? 500, answer.headers);
+      if (Number(answer.headers['content-length'] ?? 0) < 1 << 20) {
+        answer.pipe(outgoing);
+        return;
+      }
+      answer.once('data', (chunk: Buffer) => {
+        outgoing.write(chunk.subarray(0, 1000));
+        answer.destroy();
+        begun.resolve();
+      });
+    });
+    call.on('error', () => outgoing.destroy());
+    incoming.pipe(call);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    downloading: begun.promise,
+    close: () =>
+      new Promise((resolve) => {
+        server.closeAllConnections();
+        server.close(() => resolve());
+      }),
+  };
+}
+
+function withResolve(): { promise: Promise<void>; resolve: () => void } {
+  let resolve: () => void = () => undefined;
+  const promise = new Promise<void>((settle) => {
+    resolve = settle;
+  });
+  return { promise, resolve };
+}

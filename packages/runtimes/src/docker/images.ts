@@ -3,25 +3,33 @@ import { formatSize } from '@sheaf/domain';
 import type { EngineClient } from '../engine/client.ts';
 import { isConflict, isNotFound } from '../engine/errors.ts';
 import type { Image } from '../engine/schema.ts';
-import { ImageError, type PreparedImage, type PrepareImageOptions } from '../port.ts';
+import { ImageError, type ImageRemoval, type PreparedImage, type PrepareImageOptions } from '../port.ts';
 import { imageFailure } from './image-failure.ts';
+import { manifestSize } from './manifest-size.ts';
 import { PullProgress } from './progress.ts';
 import {
   formatImageReference,
   isImageReference,
   parseImageReference,
+  registryOf,
   type ImageReference,
 } from './reference.ts';
+import { encodeLogin, type RegistryLogin } from './registry-login.ts';
 import { SharedWork } from './shared-work.ts';
 
 export interface ImagesOptions {
   readonly engine: EngineClient;
-  /** Value of `X-Registry-Auth` for a repository. */
-  login(repository: string): Promise<string | undefined>;
+  /** What to sign in with at the registry of a repository. */
+  readonly login: (repository: string) => Promise<RegistryLogin | undefined>;
   /** Milliseconds, monotonic. */
   now(): number;
   /** Whether the engine can ask a registry for a digest. Podman cannot: there, a pull is the question. */
   readonly canResolve: boolean;
+  /** The engine's kind of processor, such as `amd64`, and whether it executes what was made for another: false, if certainly not. */
+  readonly architecture: string;
+  readonly canExecute: (architecture: string) => boolean | undefined;
+  /** Whether the engine speaks to this registry without TLS. */
+  readonly isPlain: (registry: string) => boolean;
 }
 
 /** How long an answer of a registry is believed: runs that start together ask once. Milliseconds. */
@@ -51,28 +59,31 @@ export class Images {
         this.#prepare(text, { signal, onProgress, maximumSize: maximum }),
       );
     } catch (error) {
-      throw imageFailure(text, error);
+      throw imageFailure(text, error, { signedIn: await this.#signedIn(text) });
     }
   }
 
-  /** Removes an image; false where a container still needs it, or where it has gone already. */
-  async remove(id: string): Promise<boolean> {
+  /** Removes an image with all its names, unless a container needs it. */
+  async remove(id: string): Promise<ImageRemoval> {
     try {
       const { engine } = this.#options;
       const image = await engine.inspectImage(id);
       // Asked first: names are taken away before the engine would notice.
       if ((await engine.listContainers({ ancestor: [image.Id] })).length > 0) {
-        return false;
+        return 'in use';
       }
       // Each name on its own: the engine refuses to remove an image by its id while it has several.
       for (const name of [...(image.RepoTags ?? []), ...(image.RepoDigests ?? [])]) {
         await this.#removeName(name);
       }
       await this.#removeName(id);
-      return true;
+      return 'removed';
     } catch (error) {
-      if (isConflict(error) || isNotFound(error)) {
-        return false;
+      if (isNotFound(error)) {
+        return 'gone';
+      }
+      if (isConflict(error)) {
+        return 'in use';
       }
       throw error;
     } finally {
@@ -107,7 +118,7 @@ export class Images {
     const reference = parseImageReference(text);
     const local = await this.#local(isImageId(text) ? text : formatImageReference(reference));
     if (local && (reference.digest !== undefined || isImageId(text))) {
-      return prepared(local, reference);
+      return this.#prepared(local, reference, text);
     }
     if (reference.digest !== undefined) {
       return this.#pull(reference, reference.digest, text, options);
@@ -117,11 +128,11 @@ export class Images {
     }
     const digest = await this.#currentDigest(text, local, options.signal);
     if (digest === undefined && local) {
-      return prepared(local, reference);
+      return this.#prepared(local, reference, text);
     }
     const exact = { ...reference, digest };
     const present = digest === undefined ? undefined : await this.#local(formatImageReference(exact));
-    return present ? prepared(present, exact) : this.#pull(exact, digest, text, options);
+    return present ? this.#prepared(present, exact, text) : this.#pull(exact, digest, text, options);
   }
 
   /** What the registry has under this name; undefined where it does not answer and the image here has to do. */
@@ -131,7 +142,7 @@ export class Images {
     signal: AbortSignal,
   ): Promise<string | undefined> {
     const reference = parseImageReference(text);
-    const login = await this.#options.login(reference.repository);
+    const login = await this.#loginFor(reference);
     const limit = local ? AbortSignal.any([signal, AbortSignal.timeout(patience)]) : signal;
     try {
       return await this.#options.engine.resolveImage(formatImageReference(reference), login, limit);
@@ -155,7 +166,7 @@ export class Images {
     } catch (error) {
       options.signal.throwIfAborted();
       if (local && !(error instanceof ImageError)) {
-        return prepared(local, reference);
+        return this.#prepared(local, reference, text);
       }
       throw error;
     }
@@ -168,7 +179,8 @@ export class Images {
     options: PrepareImageOptions,
   ): Promise<PreparedImage> {
     const { engine } = this.#options;
-    const login = await this.#options.login(reference.repository);
+    await this.#refuseTooLarge(reference, digest, text, options);
+    const login = await this.#loginFor(reference);
     const progress = new PullProgress();
     const tooLarge = new AbortController();
     const signal = AbortSignal.any([options.signal, tooLarge.signal]);
@@ -184,6 +196,53 @@ export class Images {
     if (digest !== undefined && reference.tag !== undefined) {
       // So that the name is there too when the registry is away.
       await engine.tagImage(image.Id, reference.repository, reference.tag);
+    }
+    return { ...this.#prepared(image, reference, text), downloaded: progress.downloaded };
+  }
+
+  /** Asked before anything comes; where the registry does not tell, what comes is measured. */
+  async #refuseTooLarge(
+    { repository }: ImageReference,
+    digest: string | undefined,
+    text: string,
+    { maximumSize = 0, signal }: PrepareImageOptions,
+  ): Promise<void> {
+    if (maximumSize === 0 || digest === undefined) {
+      return;
+    }
+    const { architecture, isPlain, login } = this.#options;
+    const size = await manifestSize({
+      repository,
+      digest,
+      login: await login(repository),
+      architecture,
+      plain: isPlain(registryOf(repository)),
+      signal,
+    });
+    refuseLarger(text, size ?? 0, maximumSize);
+  }
+
+  async #loginFor({ repository }: ImageReference): Promise<string | undefined> {
+    const login = await this.#options.login(repository);
+    return login && encodeLogin(login);
+  }
+
+  async #signedIn(text: string): Promise<boolean> {
+    if (isImageId(text)) {
+      return false;
+    }
+    return (await this.#options.login(parseImageReference(text).repository)) !== undefined;
+  }
+
+  /** What a run will use. @throws ImageError it was made for another kind of processor */
+  #prepared(image: Image, reference: ImageReference, text: string): PreparedImage {
+    const { architecture, canExecute } = this.#options;
+    const made = image.Architecture ?? '';
+    if (made !== '' && canExecute(made) === false) {
+      throw new ImageError(
+        `Can't use image ${text}: it is made for ${made}, and this worker's machine is ${architecture}`,
+        { transient: false },
+      );
     }
     return prepared(image, reference);
   }

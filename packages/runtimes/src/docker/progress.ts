@@ -11,6 +11,7 @@ interface Layer {
 export class PullProgress {
   readonly #downloading = new Map<string, Layer>();
   readonly #extracting = new Map<string, Layer>();
+  #downloaded = false;
 
   /** Answers the words to show, or undefined when the line changes nothing worth showing. */
   add(line: StreamLine): string | undefined {
@@ -27,9 +28,15 @@ export class PullProgress {
       return describe('Extracting', this.#extracting);
     }
     if (line.status === 'Download complete' || line.status === 'Pull complete') {
+      this.#downloaded = true;
       complete(line.status === 'Download complete' ? this.#downloading : this.#extracting, layer);
     }
     return undefined;
+  }
+
+  /** Whether anything came that was not here. */
+  get downloaded(): boolean {
+    return this.#downloaded;
   }
 
   /** Bytes of all layers that are (or were) to be downloaded, as far as known. */

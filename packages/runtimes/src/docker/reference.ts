@@ -43,5 +43,6 @@ export function registryOf(repository: string): string {
   const slash = repository.indexOf('/');
   const first = slash === -1 ? '' : repository.slice(0, slash);
   const isHost = first === 'localhost' || first.includes('.') || first.includes(':');
-  return isHost ? first : 'https://index.docker.io/v1/';
+  const isHub = first === 'docker.io' || first === 'index.docker.io';
+  return isHost && !isHub ? first : 'https://index.docker.io/v1/';
 }
