@@ -5,6 +5,7 @@ export { decodeTree } from './tree/decode.ts';
 export { compareNames, nameProblem, targetProblem } from './tree/names.ts';
 export { filesOf, sizeOf, totalsOf } from './tree/totals.ts';
 export { TreeCache, type BlobBytes, type Trees, type TreeSource } from './tree/tree-source.ts';
+export { Breather } from './tree/breathe.ts';
 export { findEntry, listTree, resolvePath, type ResolvedPath } from './tree/resolve.ts';
 export { walkTree, type WalkedEntry, type WalkOptions } from './tree/walk.ts';
 export { readFile, type ByteRange } from './tree/read-file.ts';

@@ -1,5 +1,6 @@
 /** Reads foreign errors at the edge. */
 import { ConnectionError } from '@sheaf/client';
+import { StorageFullError } from '@sheaf/trees';
 import { SheafError } from '@sheaf/wire';
 
 export function messageOf(error: unknown): string {
@@ -10,6 +11,14 @@ export function messageOf(error: unknown): string {
 export function systemCode(error: unknown): string | undefined {
   if (!(error instanceof Error) || !('code' in error)) return undefined;
   return typeof error.code === 'string' ? error.code : undefined;
+}
+
+/** The filesystem has no room left, whoever noticed. */
+export function isDiskFull(error: unknown): boolean {
+  for (let one: unknown = error; one instanceof Error; one = one.cause) {
+    if (one instanceof StorageFullError || ['ENOSPC', 'EDQUOT'].includes(systemCode(one) ?? '')) return true;
+  }
+  return false;
 }
 
 /** The server is away, or in trouble of its own: the same request may succeed later. */

@@ -11,6 +11,7 @@ import { loadOf } from './agent/slots.ts';
 import { messageOf } from './errors.ts';
 import { diskSpace } from './fingerprint/disk.ts';
 import type { Machine } from './fingerprint/machine.ts';
+import { Prefetcher } from './prefetch/prefetcher.ts';
 import { ReadService } from './reads/service.ts';
 import { HeldRuns } from './run/held-runs.ts';
 import type { RunRecord } from './run/record.ts';
@@ -49,6 +50,7 @@ export class Worker {
   readonly #shutdown = new AbortController();
   readonly #runs: HeldRuns;
   readonly #checkins: CheckinLoop;
+  readonly #prefetcher: Prefetcher;
   readonly #reporter: Reporter;
   readonly #disk: DiskRoom;
   readonly #acknowledgements = new Acknowledgements();
@@ -92,6 +94,12 @@ export class Worker {
       clock,
       log,
     });
+    this.#prefetcher = new Prefetcher({
+      ...tools,
+      maximumImageSize: settings.maximumImageSize,
+      holds: (uuid) => this.#runs.get(uuid) !== undefined,
+      signal,
+    });
     const reads = new ReadService({ runs: this.#runs, runtimes: tools.runtimes, protocol, signal, log });
     const handler = new MessageHandler({
       runs: this.#runs,
@@ -102,8 +110,7 @@ export class Worker {
         this.#started += 1;
       },
       serve: (message) => reads.serve(message),
-      // A hint only: fetching is begun when the run comes, where nothing does it before.
-      prefetch: (message) => tools.log.debug({ run: message.uuid }, 'a run may come'),
+      prefetch: (message) => this.#prefetcher.hint(message),
       log,
     });
     const common = { acknowledgements: this.#acknowledgements, clock, random, log };
@@ -163,8 +170,9 @@ export class Worker {
     try {
       await this.#first.promise;
     } catch (error) {
-      if (options.stubborn(error)) return;
-      throw error;
+      if (!options.stubborn(error)) throw error;
+      const { log } = this.#parts.tools;
+      log.warn({ error: messageOf(error) }, 'the server is away; runs go on, and it is tried again');
     }
   }
 
@@ -182,7 +190,7 @@ export class Worker {
     clearTimeout(this.#idleTimer);
     if (settings.passDownTermination) await this.#giveBackRuns();
     this.#shutdown.abort(new Error('the worker ends'));
-    await Promise.all([this.#runs.settled(), this.#looping]);
+    await Promise.all([this.#runs.settled(), this.#looping, this.#prefetcher.settled()]);
     const held = this.#runs.all.length;
     await Promise.all([saved.settle(), tools.cache.settle(), tools.images.settle()]);
     if (held === 0 && this.#checkins.wasInTouch) await this.#sayGoodbye(protocol);

@@ -19,7 +19,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../clock.ts';
 import { ProtocolServer } from '../testing/protocol-server.ts';
 import { silent } from '../testing/worker-bench.ts';
-import { DependencyCache, type CachedDependency, type DependencyCacheOptions } from './dependency-cache.ts';
+import type { CachedDependency } from './dependency.ts';
+import { DependencyCache, type DependencyCacheOptions } from './dependency-cache.ts';
 import { DependencySource } from './dependency-source.ts';
 import { StoreHolder } from './store-holder.ts';
 

@@ -1,19 +1,25 @@
 /** Dependencies on this machine: each contents once, read-only, shared by the runs that use it (execution.md §18). */
-import { markAndSweep, StorageFullError, type Entry } from '@sheaf/trees';
+import { formatSize } from '@sheaf/domain';
+import type { Entry } from '@sheaf/trees';
 import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
-import { messageOf } from '../errors.ts';
+import { isDiskFull, systemCode } from '../errors.ts';
+import { diskSpace } from '../fingerprint/disk.ts';
 import { removeAll } from '../files.ts';
 import type { Log } from '../log.ts';
+import { Precedence } from '../prefetch/precedence.ts';
 import { inAttempts } from './attempts.ts';
+import { CacheIndex } from './cache-index.ts';
+import { cacheable, DependencyProblem, type CachedDependency, type WantedDependency } from './dependency.ts';
 import type { DependencySource } from './dependency-source.ts';
 import { entryName, type CacheableEntry } from './entry-name.ts';
-import { chooseEvictions } from './eviction.ts';
-import { readIndex, writeIndex, type CachedEntry } from './index-file.ts';
+import { Holders } from './holders.ts';
+import { lookOver } from './look.ts';
+import { Room } from './room.ts';
 import { SharedDownloads, type Tell } from './shared-downloads.ts';
-import { isSound, looksSound } from './soundness.ts';
+import { Soundness } from './soundness.ts';
 import type { StoreHolder } from './store-holder.ts';
 
 export interface DependencyCacheOptions {
@@ -29,65 +35,58 @@ export interface DependencyCacheOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;
-}
-
-export interface WantedDependency {
-  readonly parentUuid: string;
-  readonly parentPath: string;
-  /** What it stands for, where the server has said so. */
-  readonly entry: Entry | undefined;
-}
-
-export interface CachedDependency {
-  readonly name: string;
-  /** Host path of a file or directory that must not be written to. */
-  readonly path: string;
-  /** Names in the directory; undefined for a file. */
-  readonly names: readonly string[] | undefined;
-}
-
-/** The dependency cannot be used, whoever tries. */
-export class DependencyProblem extends Error {
-  override readonly name = 'DependencyProblem';
+  /** Shared with everything else that is fetched ahead of time. */
+  readonly precedence?: Precedence;
 }
 
 const downloadsAtOnce = 4;
 /** How long a server may be away before a run that waits for it fails, in milliseconds. */
 const patience = 3_600_000;
-/** Larger trees are looked over once a process, smaller ones at every use. */
-const quicklyLookedOver = 1000;
+/** How long a run that waits has its dependencies kept for it, in milliseconds: it may be given to another worker. */
+const reservedFor = 600_000;
 const rememberedKeys = 50;
 
 export class DependencyCache {
   readonly #options: DependencyCacheOptions;
   readonly #entries: string;
-  readonly #index: Map<string, CachedEntry>;
-  readonly #users = new Map<string, Set<string>>();
+  readonly #index: CacheIndex;
+  readonly #holders = new Holders();
   readonly #downloads = new SharedDownloads(downloadsAtOnce);
-  readonly #lookedOver = new Set<string>();
-  #saving: Promise<void> = Promise.resolve();
-  #cleaning: Promise<void> = Promise.resolve();
+  readonly #precedence: Precedence;
+  readonly #soundness: Soundness;
+  readonly #room: Room;
+  /** Entries that were found to be damaged: their blobs are not to be trusted either. */
+  readonly #damaged = new Set<string>();
 
-  private constructor(options: DependencyCacheOptions, entries: string, index: Map<string, CachedEntry>) {
+  private constructor(options: DependencyCacheOptions, entries: string, index: CacheIndex) {
     this.#options = options;
     this.#entries = entries;
     this.#index = index;
+    this.#precedence = options.precedence ?? new Precedence();
+    this.#soundness = new Soundness(options);
+    this.#room = new Room({
+      ...options,
+      entries,
+      index: index.entries,
+      holders: this.#holders,
+      changed: () => index.saveLater(),
+    });
   }
 
   /** Opens the cache that an earlier worker left, without what it had not finished. */
   static async open(options: DependencyCacheOptions): Promise<DependencyCache> {
     const entries = join(options.directory, 'entries');
     await mkdir(entries, { recursive: true, mode: 0o755 });
-    const index = await readIndex(join(options.directory, 'index.json'));
+    const index = await CacheIndex.open(join(options.directory, 'index.json'), options.log);
     const there = new Set(await readdir(entries));
-    for (const name of index.keys()) if (!there.has(name)) index.delete(name);
-    for (const name of there) if (!index.has(name)) await removeAll(join(entries, name));
+    for (const name of index.entries.keys()) if (!there.has(name)) index.entries.delete(name);
+    for (const name of there) if (!index.entries.has(name)) await removeAll(join(entries, name));
     return new DependencyCache(options, entries, index);
   }
 
   /** Bundle and path of everything that is here, for the check-in. */
   get keys(): [string, string][] {
-    return [...this.#index.values()].flatMap(({ keys }) => keys);
+    return [...this.#index.entries.values()].flatMap(({ keys }) => keys);
   }
 
   /**
@@ -102,44 +101,69 @@ export class DependencyCache {
   ): Promise<CachedDependency> {
     const entry = cacheable(await this.#entryOf(wanted, signal, tell));
     const name = entryName(entry);
-    this.hold(run, [name]);
+    this.#holders.hold(run, name);
     if (!(await this.#isUsable(name, entry, signal))) {
-      await this.#downloads.join(name, signal, tell, (stop, tellAll) =>
-        this.#download(name, entry, wanted.parentUuid, stop, tellAll),
-      );
+      const downloaded = this.#join(name, entry, wanted.parentUuid, signal, tell);
+      // After it has joined: what others have begun for later is this run's own download now, and goes on.
+      const leave = this.#precedence.enter();
+      try {
+        await downloaded;
+      } catch (error) {
+        throw isDiskFull(error) ? await this.#diskFull(entry, error) : error;
+      } finally {
+        leave();
+      }
     }
     this.#noteUse(name, wanted);
     const path = join(this.#entries, name);
     return { name, path, names: entry.kind === 'tree' ? await readdir(path) : undefined };
   }
 
+  /**
+   * Fetches what a run that waits will probably need, as far as there is room, while no run waits for a download of its own, and
+   * keeps it for that run for some minutes. Answers whether it is here.
+   */
+  async prefetch(run: string, wanted: WantedDependency, signal: AbortSignal): Promise<boolean> {
+    const entry = wanted.entry ?? (await this.#entryOf(wanted, signal, ignore));
+    if (entry.kind === 'link') return false;
+    const name = entryName(entry);
+    if (!this.#room.fits(name, entry.size)) return false;
+    this.#holders.reserve(run, name, this.#options.clock.now() + reservedFor);
+    if (!this.#index.entries.has(name)) {
+      // What is fetched stays while the download pauses.
+      const arrived = await this.#room.expect(name, entry.size);
+      try {
+        await this.#precedence.behind(signal, (stop) =>
+          this.#join(name, entry, wanted.parentUuid, stop, ignore),
+        );
+      } finally {
+        arrived();
+      }
+    }
+    this.#noteUse(name, wanted);
+    return true;
+  }
+
   /** Keeps entries for a run, also for one that used them before the worker was started anew. */
   hold(run: string, names: readonly string[]): void {
-    for (const name of names) {
-      const users = this.#users.get(name) ?? new Set();
-      users.add(run);
-      this.#users.set(name, users);
-    }
+    for (const name of names) this.#holders.hold(run, name);
   }
 
   /** The run needs nothing any more. */
   release(run: string): void {
-    for (const [name, users] of this.#users) {
-      if (users.delete(run) && users.size === 0) this.#users.delete(name);
-    }
-    this.#cleanLater(this.#options.limit);
+    this.#holders.release(run);
+    this.#room.tidy();
   }
 
-  /** Removes everything that no run uses: the disk is full. */
+  /** Removes everything that no run holds: the disk is full. Returns when it is gone. */
   async clearUnused(): Promise<void> {
-    this.#cleanLater(0);
-    await this.#cleaning;
+    await this.#room.clear();
   }
 
   /** Returns when everything that is being written or removed is done. */
   async settle(): Promise<void> {
-    await this.#cleaning;
-    await this.#saving;
+    await this.#room.settle();
+    await this.#index.settle();
   }
 
   async #entryOf(
@@ -154,22 +178,25 @@ export class DependencyCache {
   }
 
   async #isUsable(name: string, entry: CacheableEntry, signal: AbortSignal): Promise<boolean> {
-    if (!this.#index.has(name) || this.#downloads.names.has(name)) return false;
+    const cached = this.#index.entries.get(name);
+    if (cached === undefined || this.#downloads.names.has(name)) return false;
     const path = join(this.#entries, name);
-    const sound = this.#options.verify
-      ? await isSound(path, entry, signal)
-      : this.#isKnownSound(name, entry) || (await looksSound(path, entry));
-    if (sound) {
-      this.#lookedOver.add(name);
+    const verdict = await this.#soundness.judge(name, path, entry, cached.fingerprint, signal);
+    if (verdict.sound) {
+      cached.fingerprint = verdict.fingerprint;
       return true;
     }
+    if (this.#index.entries.get(name) !== cached) return false;
     this.#options.log.warn({ name }, 'a cached dependency is damaged and is fetched again');
-    this.#index.delete(name);
+    this.#index.entries.delete(name);
+    this.#damaged.add(name);
     return false;
   }
 
-  #isKnownSound(name: string, entry: CacheableEntry): boolean {
-    return entry.kind === 'tree' && entry.files > quicklyLookedOver && this.#lookedOver.has(name);
+  #join(name: string, entry: CacheableEntry, bundle: string, signal: AbortSignal, tell: Tell): Promise<void> {
+    return this.#downloads.join(name, signal, tell, (stop, tellAll) =>
+      this.#download(name, entry, bundle, stop, tellAll),
+    );
   }
 
   async #download(
@@ -182,24 +209,37 @@ export class DependencyCache {
     const { source, clock, log } = this.#options;
     const temporary = join(this.#entries, `${randomUUID()}.incomplete`);
     const began = clock.now();
+    const arrived = await this.#room.expect(name, entry.size);
     try {
       const how = await this.#inAttempts(signal, tell, async () => {
         await removeAll(temporary);
-        return await source.bring(entry, bundle, temporary, signal, tell);
+        const repair = this.#damaged.has(name);
+        return await source.bring(entry, bundle, temporary, { signal, tell, repair });
       });
       const path = join(this.#entries, name);
-      // What is there was found to be damaged.
-      await removeAll(path);
+      await this.#moveAside(name, path);
       await rename(temporary, path);
-      this.#index.set(name, { entry, usedAt: clock.now(), keys: [] });
-      log.info(
-        { name, bytes: entry.size, how, milliseconds: Math.round(clock.now() - began) },
-        'dependency cached',
-      );
+      this.#soundness.forget(name);
+      this.#index.entries.set(name, { entry, usedAt: clock.now(), keys: [], fingerprint: null });
+      this.#damaged.delete(name);
+      this.#noteFingerprintLater(name, path);
+      const milliseconds = Math.round(clock.now() - began);
+      log.info({ name, bytes: entry.size, how, milliseconds }, 'dependency cached');
     } finally {
       await removeAll(temporary);
+      arrived();
+      this.#room.tidy();
     }
-    this.#cleanLater(this.#options.limit);
+  }
+
+  /** What is there was found to be damaged. Runs that have it mounted keep what they see; it goes when the worker starts anew. */
+  async #moveAside(name: string, path: string): Promise<void> {
+    if (this.#holders.count(name) <= 1) return await removeAll(path);
+    try {
+      await rename(path, join(this.#entries, `${randomUUID()}.damaged`));
+    } catch (error) {
+      if (systemCode(error) !== 'ENOENT') throw error;
+    }
   }
 
   #inAttempts<Result>(signal: AbortSignal, tell: Tell, work: () => Promise<Result>): Promise<Result> {
@@ -207,79 +247,44 @@ export class DependencyCache {
       try {
         return await work();
       } catch (error) {
-        if (error instanceof StorageFullError) {
-          // Room for what is wanted now is worth more than what may be wanted later.
-          this.#cleanLater(0);
-          await this.#cleaning;
-        }
+        if (isDiskFull(error)) await this.#room.clear();
         throw error;
       }
     });
   }
 
+  async #diskFull(entry: CacheableEntry, cause: unknown): Promise<DependencyProblem> {
+    const space = await diskSpace(this.#options.directory);
+    const free = space === undefined ? '' : `, and ${formatSize(space.free)} are free`;
+    return new DependencyProblem(
+      `the disk of the worker is full: it takes ${formatSize(entry.size)}${free}`,
+      { cause },
+    );
+  }
+
   #noteUse(name: string, { parentUuid, parentPath }: WantedDependency): void {
-    const cached = this.#index.get(name);
+    const cached = this.#index.entries.get(name);
     if (cached === undefined) return;
     cached.usedAt = this.#options.clock.now();
     if (!cached.keys.some(([uuid, path]) => uuid === parentUuid && path === parentPath)) {
       cached.keys.push([parentUuid, parentPath]);
       if (cached.keys.length > rememberedKeys) cached.keys.shift();
     }
-    this.#saveLater();
+    this.#index.saveLater();
   }
 
-  #saveLater(): void {
-    this.#saving = this.#saving
-      .then(() => writeIndex(join(this.#options.directory, 'index.json'), this.#index))
-      .catch((error: unknown) =>
-        this.#options.log.warn(
-          { error: messageOf(error) },
-          'the list of cached dependencies cannot be saved',
-        ),
-      );
-  }
-
-  #cleanLater(limit: number): void {
-    this.#cleaning = this.#cleaning
-      .then(() => this.#clean(limit))
-      .catch((error: unknown) =>
-        this.#options.log.warn({ error: messageOf(error) }, 'the cache of dependencies cannot be cleaned up'),
-      );
-  }
-
-  async #clean(limit: number): Promise<void> {
-    const downloading = this.#downloads.names;
-    const candidates = [...this.#index].map(([name, { entry, usedAt }]) => ({
-      name,
-      size: entry.kind === 'link' ? 0 : entry.size,
-      usedAt,
-      inUse: this.#users.has(name) || downloading.has(name),
-    }));
-    const evicted = chooseEvictions(candidates, limit);
-    if (evicted.length === 0) return;
-    const began = this.#options.clock.now();
-    for (const name of evicted) {
-      // A run may have come for it while others were removed.
-      if (this.#users.has(name)) continue;
-      this.#index.delete(name);
-      await removeAll(join(this.#entries, name));
-      this.#options.log.info({ name }, 'dependency removed from the cache');
-    }
-    this.#saveLater();
-    await this.#sweep(began);
-  }
-
-  /** Blobs that no entry refers to go, too; those of downloads that run now are young. */
-  async #sweep(began: number): Promise<void> {
-    if (this.#downloads.names.size > 0) return;
-    const roots = [...this.#index.values()].map(({ entry }) => entry);
-    await this.#options.store.use(async (store) => {
-      await markAndSweep(store, roots, { olderThan: began });
+  /** The run that waits for the entry does not wait for this. */
+  #noteFingerprintLater(name: string, path: string): void {
+    const cached = this.#index.entries.get(name);
+    this.#index.later('a new entry cannot be looked over', async () => {
+      // Evicted meanwhile, or used and looked over already.
+      if (cached === undefined || cached.fingerprint !== null || !this.#index.entries.has(name)) return;
+      cached.fingerprint = (await lookOver(path)).fingerprint;
+      this.#index.saveLater();
     });
   }
 }
 
-function cacheable(entry: Entry): CacheableEntry {
-  if (entry.kind !== 'link') return entry;
-  throw new DependencyProblem(`it is a link to ${entry.target}, which leads out of its bundle`);
+function ignore(): void {
+  // Nobody is told of what is fetched ahead.
 }

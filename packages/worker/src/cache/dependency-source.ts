@@ -1,5 +1,12 @@
 /** Where dependencies come from: the server, or its store where that is on a filesystem of this machine. */
-import { fetchContents, materialise, type Entry, type FetchPeer } from '@sheaf/trees';
+import {
+  fetchContents,
+  materialise,
+  removeDamaged,
+  type DirectoryStore,
+  type Entry,
+  type FetchPeer,
+} from '@sheaf/trees';
 import { formatSize } from '@sheaf/domain';
 import { messageOf } from '../errors.ts';
 import { removeAll } from '../files.ts';
@@ -21,6 +28,12 @@ export interface DependencySourceOptions {
   readonly log: Log;
 }
 
+export interface BringOptions {
+  readonly signal: AbortSignal;
+  readonly tell: Tell;
+  readonly repair: boolean;
+}
+
 export class DependencySource {
   readonly #options: DependencySourceOptions;
 
@@ -33,24 +46,32 @@ export class DependencySource {
     return (await this.#options.peer(bundle).entry(path, { signal })).entry;
   }
 
-  /** Makes `destination`, which must not exist, from hard links where that is possible. Bytes are verified on arrival. */
+  /**
+   * Makes `destination`, which must not exist, from hard links where that is possible. Bytes are verified on arrival; to repair
+   * means to trust nothing that is on this machine already.
+   */
   async bring(
     entry: CacheableEntry,
     bundle: string,
     destination: string,
-    signal: AbortSignal,
-    tell: Tell,
+    { signal, tell, repair }: BringOptions,
   ): Promise<'linked' | 'downloaded'> {
-    if (await this.#link(entry, destination, signal)) return 'linked';
+    if (!repair && (await this.#link(entry, destination, signal))) return 'linked';
     await this.#options.store.use(async (store) => {
+      if (repair) await this.#removeDamaged(store, entry, signal);
       await fetchContents(entry, this.#options.peer(bundle), store, {
         signal,
         onProgress: ({ bytes, totalBytes }) => tell(`${formatSize(bytes)}/${formatSize(totalBytes)}`),
       });
       await store.durable();
-      await materialise(store, entry, destination, { signal });
+      await materialise(store, entry, destination, { signal, verify: repair });
     });
     return 'downloaded';
+  }
+
+  async #removeDamaged(store: DirectoryStore, entry: CacheableEntry, signal: AbortSignal): Promise<void> {
+    const removed = await removeDamaged(store, entry, { signal });
+    if (removed.length > 0) this.#options.log.warn({ digests: removed }, 'damaged blobs are fetched again');
   }
 
   async #link(entry: CacheableEntry, destination: string, signal: AbortSignal): Promise<boolean> {

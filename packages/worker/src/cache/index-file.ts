@@ -12,6 +12,8 @@ const cachedEntry = z.object({
   usedAt: z.number(),
   /** Bundle and path of the dependencies it stood for. */
   keys: z.array(z.tuple([z.string(), z.string()])),
+  /** How it looked when it was last known to be sound; see look.ts. */
+  fingerprint: z.string().nullable().default(null),
 });
 const indexFile = z.object({ version: z.literal(1), entries: z.record(z.string(), cachedEntry) });
 
@@ -19,6 +21,7 @@ export interface CachedEntry {
   readonly entry: Entry;
   usedAt: number;
   readonly keys: [string, string][];
+  fingerprint: string | null;
 }
 
 /** An unreadable index counts as empty: what it listed is downloaded again. */
@@ -27,9 +30,8 @@ export async function readIndex(path: string): Promise<Map<string, CachedEntry>>
     const { entries } = indexFile.parse(JSON.parse(await readFile(path, 'utf8')));
     return new Map(Object.entries(entries));
   } catch (error) {
-    const unreadable =
-      error instanceof SyntaxError || error instanceof z.ZodError || systemCode(error) === 'ENOENT';
-    if (unreadable) return new Map();
+    const unreadable = error instanceof SyntaxError || error instanceof z.ZodError;
+    if (unreadable || ['ENOENT', 'EISDIR'].includes(systemCode(error) ?? '')) return new Map();
     throw error;
   }
 }

@@ -1,4 +1,5 @@
 import { mkdtempSync, rmSync } from 'node:fs';
+import type { ImageRemoval } from '@sheaf/runtimes';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -12,16 +13,18 @@ beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'sheaf-images-'));
   now = 1000;
   removed = [];
+  outcomes = new Map();
 });
 afterEach(() => rmSync(directory, { recursive: true }));
 
-const image = (id: string, size = 100) => ({ id, digest: null, size });
+const image = (id: string, size = 100) => ({ id, digest: null, size, downloaded: true });
+let outcomes: Map<string, ImageRemoval>;
 
 function openCache(limit: number | null = 250): Promise<ImageCache> {
   const runtime = {
     removeImage: (id: string) => {
       removed.push(id);
-      return Promise.resolve(true);
+      return Promise.resolve(outcomes.get(id) ?? 'removed');
     },
   };
   const clock = { now: () => now, sleep: () => Promise.resolve() };
@@ -59,6 +62,59 @@ it('remembers over a restart what it has used', async () => {
 
   const second = await openCache();
   use(second, 'run', 'c');
+  await second.settle();
+
+  expect(removed).toEqual(['a']);
+});
+
+it('never removes what it has not downloaded itself, however often it is used', async () => {
+  const cache = await openCache();
+  for (const id of ['a', 'b', 'c', 'd']) {
+    now += 1;
+    cache.hold('run', { ...image(id), downloaded: false });
+    cache.release('run');
+  }
+  use(cache, 'run', 'e');
+  await cache.settle();
+
+  expect(removed).toEqual([]);
+});
+
+it('asks again about one that somebody else used, and forgets one that is gone', async () => {
+  const cache = await openCache();
+  outcomes.set('a', 'in use').set('b', 'gone');
+  for (const id of ['a', 'b', 'c', 'd']) use(cache, 'run', id);
+  await cache.settle();
+  expect(removed).toEqual(['a', 'b', 'c']);
+
+  outcomes.clear();
+  use(cache, 'run', 'e');
+  await cache.settle();
+  expect(removed.slice(3)).toEqual(['a']);
+});
+
+it('keeps an image for a run that waits, for as long as it was told to', async () => {
+  const cache = await openCache();
+  cache.reserve('waiting', image('a'), now + 100);
+  expect(cache.spare).toBe(150);
+  for (const id of ['b', 'c', 'd']) use(cache, 'run', id);
+  await cache.settle();
+  expect(removed).not.toContain('a');
+
+  now += 1000;
+  expect(cache.spare).toBe(250);
+  use(cache, 'run', 'e');
+  await cache.settle();
+  expect(removed).toContain('a');
+});
+
+it('knows what it has downloaded also where a limit comes later', async () => {
+  const first = await openCache(null);
+  for (const id of ['a', 'b', 'c']) use(first, 'run', id);
+  await first.settle();
+
+  const second = await openCache(250);
+  second.hold('run', { ...image('c'), downloaded: false });
   await second.settle();
 
   expect(removed).toEqual(['a']);

@@ -13,7 +13,7 @@ const usedImages = z.record(z.string(), z.object({ size: z.number(), usedAt: z.n
 export interface ImageCacheOptions {
   /** Where the record is kept. */
   readonly path: string;
-  /** Bytes; null keeps every image, and no record. */
+  /** Bytes; null keeps every image. */
   readonly limit: number | null;
   readonly runtime: Pick<Runtime, 'removeImage'>;
   readonly clock: Clock;
@@ -23,10 +23,13 @@ export interface ImageCacheOptions {
 /** How long an image that could not be had counts as missing, in milliseconds: the runs that follow need not wait, too. */
 const missingFor = 60_000;
 
+/** Only images that this worker has downloaded are counted and removed; what was there before belongs to somebody else. */
 export class ImageCache {
   readonly #options: ImageCacheOptions;
   readonly #used: Map<string, { size: number; usedAt: number }>;
   readonly #users = new Map<string, string>();
+  /** By run that waits: its image, and until when it is kept. */
+  readonly #reserved = new Map<string, { readonly id: string; readonly until: number }>();
   readonly #missing = new Map<string, { reason: string; until: number }>();
   #working: Promise<void> = Promise.resolve();
 
@@ -36,7 +39,7 @@ export class ImageCache {
   }
 
   static async open(options: ImageCacheOptions): Promise<ImageCache> {
-    return new ImageCache(options, options.limit === null ? new Map() : await readUsed(options.path));
+    return new ImageCache(options, await readUsed(options.path));
   }
 
   /** Why an image could not be had a moment ago; undefined where nobody has tried. */
@@ -51,38 +54,71 @@ export class ImageCache {
 
   /** A run uses an image, until `release`. */
   hold(run: string, image: PreparedImage): void {
-    if (this.#options.limit === null) return;
+    this.#reserved.delete(run);
     this.#users.set(run, image.id);
-    this.#used.set(image.id, { size: image.size, usedAt: this.#options.clock.now() });
-    this.#cleanLater();
+    this.#note(image);
+  }
+
+  /** Keeps an image for a run that waits, until a time in milliseconds since the epoch. */
+  reserve(run: string, image: PreparedImage, until: number): void {
+    this.#reserved.set(run, { id: image.id, until });
+    this.#note(image);
   }
 
   release(run: string): void {
-    if (this.#users.delete(run)) this.#cleanLater();
+    if (this.#users.delete(run)) this.#tidyLater();
+  }
+
+  /** Bytes that an image may have which no run waits for, so that none goes that a run needs; undefined without a limit. */
+  get spare(): number | undefined {
+    const { limit } = this.#options;
+    if (limit === null) return undefined;
+    const needed = this.#needed();
+    const sizes = [...this.#used].map(([id, { size }]) => (needed.has(id) ? size : 0));
+    return limit - sizes.reduce((sum, size) => sum + size, 0);
   }
 
   async settle(): Promise<void> {
     await this.#working;
   }
 
-  #cleanLater(): void {
+  #note({ id, size, downloaded }: PreparedImage): void {
+    if (downloaded !== true && !this.#used.has(id)) return;
+    this.#used.set(id, { size, usedAt: this.#options.clock.now() });
+    this.#tidyLater();
+  }
+
+  #needed(): Set<string> {
+    const now = this.#options.clock.now();
+    for (const [run, { until }] of this.#reserved) if (until <= now) this.#reserved.delete(run);
+    return new Set([...this.#users.values(), ...[...this.#reserved.values()].map(({ id }) => id)]);
+  }
+
+  #tidyLater(): void {
     this.#working = this.#working
-      .then(() => this.#clean())
+      .then(() => this.#tidy())
       .catch((error: unknown) =>
         this.#options.log.warn({ error: messageOf(error) }, 'images cannot be cleaned up'),
       );
   }
 
-  async #clean(): Promise<void> {
-    const inUse = new Set(this.#users.values());
-    const candidates = [...this.#used].map(([name, used]) => ({ ...used, name, inUse: inUse.has(name) }));
-    for (const id of chooseEvictions(candidates, this.#options.limit ?? Number.POSITIVE_INFINITY)) {
-      // An image that another program uses stays, and is asked about again later.
-      if (await this.#options.runtime.removeImage(id)) this.#options.log.info({ image: id }, 'image removed');
-      else this.#options.log.debug({ image: id }, 'image not removed: it is in use or gone');
-      this.#used.delete(id);
+  async #tidy(): Promise<void> {
+    const { limit, runtime, log, path } = this.#options;
+    const usedByOthers = new Set<string>();
+    for (;;) {
+      const needed = this.#needed();
+      const candidates = [...this.#used].map(([name, used]) => {
+        return { ...used, name, inUse: needed.has(name) || usedByOthers.has(name) };
+      });
+      const [id] = chooseEvictions(candidates, limit ?? Number.POSITIVE_INFINITY);
+      if (id === undefined) break;
+      const outcome = await runtime.removeImage(id);
+      // One that a container of somebody else uses stays on the list, and is asked about again the next time.
+      if (outcome === 'in use') usedByOthers.add(id);
+      else this.#used.delete(id);
+      log.info({ image: id, outcome }, 'image no longer needed');
     }
-    await writeWhole(this.#options.path, JSON.stringify(Object.fromEntries(this.#used)));
+    await writeWhole(path, JSON.stringify(Object.fromEntries(this.#used)));
   }
 }
 

@@ -3,6 +3,7 @@ import type { HashedTree, SendPeer } from '@sheaf/trees';
 import type { DependencyCache } from '../cache/dependency-cache.ts';
 import type { Clock } from '../clock.ts';
 import type { ImageCache } from '../images/image-cache.ts';
+import type { Precedence } from '../prefetch/precedence.ts';
 import type { Log } from '../log.ts';
 import type { ResourcePool } from '../resources/pool.ts';
 import type { Settings } from '../settings/settings.ts';
@@ -13,10 +14,15 @@ import type { Runtimes } from './runtimes.ts';
 import type { UnsentResults } from './unsent-results.ts';
 
 export interface RunTools {
-  readonly settings: Pick<Settings, 'id' | 'sharedMemory' | 'maximumImageSize' | 'preemptible'>;
+  readonly settings: Pick<
+    Settings,
+    'id' | 'sharedMemory' | 'maximumImageSize' | 'downloadAttempts' | 'preemptible'
+  >;
   readonly runtimes: Runtimes;
   readonly images: ImageCache;
   readonly cache: DependencyCache;
+  /** Downloads that runs wait for before those that are made ahead. */
+  readonly precedence: Precedence;
   readonly resources: ResourcePool;
   /** Takes the results of one attempt of a run. */
   readonly results: (uuid: string, epoch: number) => SendPeer<unknown>;

@@ -1,5 +1,5 @@
 /** Gets what a run depends on, and decides where it is mounted (execution.md §17.2, §20.2). */
-import { DependencyProblem, type CachedDependency } from '../../cache/dependency-cache.ts';
+import { DependencyProblem, type CachedDependency } from '../../cache/dependency.ts';
 import { messageOf } from '../../errors.ts';
 import { LayoutProblem, planLayout, type PlacedDependency } from '../../layout/plan.ts';
 import { RunFailure } from '../interruption.ts';

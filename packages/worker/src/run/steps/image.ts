@@ -1,9 +1,12 @@
 /** Decides in what a run executes: in the image it named, in the server's default one, or, said plainly, in neither. */
 import { ImageError, type PreparedImage, type Runtime } from '@sheaf/runtimes';
 import type { RunResources } from '@sheaf/wire';
+import { pauseAfter } from '../../back-off.ts';
 import { RunFailure } from '../interruption.ts';
 import type { Runtimes } from '../runtimes.ts';
 import type { Attempt } from '../tools.ts';
+
+const backOff = { first: 1000, longest: 30_000 };
 
 export interface ChosenRuntime {
   readonly runtime: Runtime;
@@ -29,11 +32,7 @@ export async function chooseRuntime(attempt: Attempt, say: (status: string) => v
   const missing = fallback === undefined ? undefined : tools.images.missing(reference);
   if (fallback !== undefined && missing !== undefined) return withoutImage(fallback, reference, missing);
   try {
-    const image = await primary.prepareImage(reference, {
-      signal,
-      onProgress: say,
-      maximumSize: tools.settings.maximumImageSize ?? undefined,
-    });
+    const image = await downloadImage(attempt, reference, say, fallback === undefined);
     say('');
     return { runtime: primary, image, note: null };
   } catch (error) {
@@ -44,6 +43,37 @@ export async function chooseRuntime(attempt: Attempt, say: (status: string) => v
     }
     tools.images.noteMissing(reference, error.message);
     return withoutImage(fallback, reference, error.message);
+  }
+}
+
+/** A registry that is away is asked again where nothing else executes the run. @throws ImageError */
+async function downloadImage(
+  { tools, signal }: Attempt,
+  reference: string,
+  say: (status: string) => void,
+  insist: boolean,
+): Promise<PreparedImage> {
+  const attempts = insist ? tools.settings.downloadAttempts : 1;
+  for (let failures = 1; ; failures += 1) {
+    let leave: (() => void) | undefined;
+    try {
+      return await tools.runtimes.primary.prepareImage(reference, {
+        signal,
+        onProgress: (status) => {
+          // Something is being downloaded, and this run waits for it.
+          leave ??= tools.precedence.enter();
+          say(status);
+        },
+        maximumSize: tools.settings.maximumImageSize ?? undefined,
+      });
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof ImageError) || !error.transient || failures >= attempts) throw error;
+      say(`Trying again: ${error.message}`);
+    } finally {
+      leave?.();
+    }
+    await tools.clock.sleep(pauseAfter(failures, backOff, tools.random()), signal);
   }
 }
 
