@@ -39,7 +39,7 @@ describeWith('workers on several hosts', [requireNetwork], () => {
     [alice, bob, carol, dave] = (await Promise.all(
       ['alice', 'bob', 'carol', 'dave'].map((name) => Person.join(installation, name)),
     )) as [Person, Person, Person, Person];
-    await makeGroup(installation, 'lab', [bob, carol]);
+    await makeGroup(installation, 'lab', carol, [bob]);
     await Promise.all([
       addWorker('public', { flags: ['--slots', '1'] }),
       addWorker('alices', { flags: ['--tag', 'fast'], credentials: alice.credentials }),

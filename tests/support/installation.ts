@@ -109,12 +109,15 @@ export class Installation {
     return body.access_token;
   }
 
-  /** Asks the REST API as the administrator. @throws Error with what the server said, unless it agreed */
-  async api<Answer = unknown>(method: string, path: string, body?: unknown): Promise<Answer> {
+  /**
+   * Asks the REST API, as the administrator unless a token is given.
+   * @throws Error with what the server said, unless it agreed
+   */
+  async api<Answer = unknown>(method: string, path: string, body?: unknown, token?: string): Promise<Answer> {
     const answer = await fetch(`${this.url}/rest${path}`, {
       method,
       headers: {
-        authorization: `Bearer ${await this.token()}`,
+        authorization: `Bearer ${token ?? (await this.token())}`,
         'x-requested-with': 'XMLHttpRequest',
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       },

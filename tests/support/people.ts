@@ -81,16 +81,16 @@ export async function setQuota(
   await installation.api('PATCH', '/users', { data: [{ type: 'users', id, attributes: quota }] });
 }
 
-/** Makes a group of the administrator's, with these members besides. */
+/** Makes a group, with these members besides its founder. Not by the administrator: a group of theirs is a group of everybody. */
 export async function makeGroup(
   installation: Installation,
   name: string,
+  founder: Person,
   members: readonly Person[],
 ): Promise<void> {
-  await installation.api('POST', '/groups', { data: [{ type: 'user-groups', attributes: { name } }] });
-  for (const { id } of members) {
-    await installation.api('POST', `/groups/${name}/relationships/members`, {
-      data: [{ type: 'users', id }],
-    });
-  }
+  const token = await installation.tokenOf(founder.credentials);
+  const ask = (path: string, data: readonly unknown[]) => installation.api('POST', path, { data }, token);
+  await ask('/groups', [{ type: 'user-groups', attributes: { name } }]);
+  const users = members.map(({ id }) => ({ type: 'users', id }));
+  await ask(`/groups/${name}/relationships/members`, users);
 }

@@ -46,15 +46,14 @@ export class WorkerMachine {
 
   async start(): Promise<void> {
     const { host, credentials, server, runtime, environment, flags } = this.#options;
-    const words = [
-      'build/worker/process.js',
-      ...['--server', server ?? this.#installation.url],
-      ...['--credentials', credentials ?? join(this.#installation.home, 'administrator.json')],
-      ...['--work-dir', this.directory],
-      ...['--id', this.id],
-      ...['--runtime', runtime ?? this.#installation.runtime],
-      ...(flags ?? []),
-    ];
+    const given = {
+      '--server': server ?? this.#installation.url,
+      '--credentials': credentials ?? join(this.#installation.home, 'administrator.json'),
+      '--work-dir': this.directory,
+      '--id': this.id,
+      '--runtime': runtime ?? this.#installation.runtime,
+    };
+    const words = ['build/worker/process.js', ...Object.entries(given).flat(), ...(flags ?? [])];
     const { child } = await launch(`worker ${this.id}`, words, {
       log: this.#log,
       environment: { SHEAF_HOME: join(this.#installation.home, 'workers', this.id), ...environment },

@@ -10,6 +10,7 @@ export { describeWith, type Requirement } from './services/requirement.ts';
 export { SkipReason } from './services/skip-reason.ts';
 export type { Host, Network } from './hosts/network.ts';
 export { requireNetwork } from './hosts/require-network.ts';
+export { Interposer, type Fate, type LineRequest } from './network/interposer.ts';
 export { requireDockerEngine, type DockerEngine } from './services/docker-engine.ts';
 export { requirePostgres, type Postgres } from './services/postgres.ts';
 export {
@@ -19,6 +20,7 @@ export {
   type Registry,
   type RegistryLogin,
 } from './services/registry.ts';
+export { requireShiftedClock, type ShiftedClock } from './services/shifted-clock.ts';
 export { bareImages, type BareImages } from './images/bare.ts';
 export { forgetImage } from './images/engine-images.ts';
 export { pythonArchive, pythonImage } from './images/python.ts';
