@@ -1,6 +1,6 @@
 /** A worker at work: its loops, and the ways it ends. */
 import type { WorkerProtocol } from '@sheaf/client';
-import type { RunMessage } from '@sheaf/wire';
+import type { RunMessage, RunReportInput } from '@sheaf/wire';
 import { Acknowledgements } from './agent/acknowledgements.ts';
 import { CheckinLoop } from './agent/checkin-loop.ts';
 import { describeWorker } from './agent/description.ts';
@@ -119,14 +119,23 @@ export class Worker {
       ...common,
       handle,
       signal,
-      send: (report, stop) => protocol.report(report, stop),
+      send: async (report, stop) => {
+        const messages = await protocol.report(report, stop);
+        this.#runs.delivered(report.runs);
+        return messages;
+      },
       reports: (uuids) => this.#runs.reports(uuids),
       unknown: () => this.#checkins.wake(),
     });
+    let reported: RunReportInput[] = [];
     this.#checkins = new CheckinLoop({
       ...common,
       handle,
-      checkin: (checkin, stop) => protocol.checkin(checkin, stop),
+      checkin: async (checkin, stop) => {
+        const messages = await protocol.checkin(checkin, stop);
+        this.#runs.delivered(reported);
+        return messages;
+      },
       describe: async () =>
         describeWorker({
           settings,
@@ -134,7 +143,7 @@ export class Worker {
           runtimes: tools.runtimes,
           freeDisk: await this.#disk.free(),
           dependencies: tools.cache.keys,
-          runs: this.#runs.reports(),
+          runs: (reported = this.#runs.reports()),
           load: loadOf(this.#runs.all.map(({ record }) => record)),
           instance: parts.instance,
           runsLeft: this.#runsLeft,
@@ -195,7 +204,7 @@ export class Worker {
     await Promise.all([saved.settle(), tools.cache.settle(), tools.images.settle()]);
     if (held === 0 && this.#checkins.wasInTouch) await this.#sayGoodbye(protocol);
     await this.#parts.close({ runs: held });
-    tools.log.info({ runs: held }, 'worker ended');
+    if (this.#greeted) tools.log.info({ runs: held }, 'worker ended');
     this.#endedNow();
   }
 

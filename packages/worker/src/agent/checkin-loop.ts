@@ -98,8 +98,10 @@ export class CheckinLoop {
     this.#succeededBefore = false;
     this.#options.failed(error);
     const fields = { error: messageOf(error), failures };
-    if (failures === 1) log.warn(fields, 'check-in failed; runs go on, and it is tried again');
-    else log.debug(fields, 'check-in failed again');
+    // Before the first contact it is for whoever starts the worker to say.
+    if (failures === 1 && this.#everSucceeded)
+      log.warn(fields, 'check-in failed; runs go on, and it is tried again');
+    else log.debug(fields, 'check-in failed');
   }
 
   async #rest(milliseconds: number, signal: AbortSignal): Promise<void> {
