@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   rmSync,
@@ -10,6 +11,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -34,8 +36,61 @@ describe('the size of a directory', () => {
     writeFileSync(join(directory, 'a/b/two'), 'x'.repeat(23));
     symlinkSync('/etc', join(directory, 'a/link'));
 
-    expect(await measureDirectory(directory)).toBe(123);
-    expect(await measureDirectory(join(directory, 'nothing'))).toBe(0);
+    expect(await measureDirectory(directory)).toEqual({ bytes: 123, closed: false });
+    expect(await measureDirectory(join(directory, 'nothing'))).toEqual({ bytes: 0, closed: false });
+  });
+
+  it('is known of very many files', async () => {
+    const file = join(directory, 'one');
+    writeFileSync(file, 'x'.repeat(3));
+    for (let part = 0; part < 10; part += 1) {
+      mkdirSync(join(directory, String(part)));
+      for (let number = 0; number < 1000; number += 1) linkSync(file, join(directory, `${part}/${number}`));
+    }
+
+    expect((await measureDirectory(directory)).bytes).toBe(3 * 10_001);
+  });
+
+  it('is known while files come and go', async () => {
+    const signal = new AbortController();
+    const busy = (async () => {
+      for (let number = 0; !signal.signal.aborted; number += 1) {
+        const path = join(directory, `d${number % 7}`);
+        await mkdir(join(path, 'deep'), { recursive: true });
+        await writeFile(join(path, 'deep/file'), 'xx');
+        await rm(join(directory, `d${(number + 3) % 7}`), { recursive: true, force: true });
+      }
+    })();
+    for (let round = 0; round < 200; round += 1) {
+      expect((await measureDirectory(directory)).bytes).toBeLessThanOrEqual(14);
+    }
+    signal.abort();
+    await busy;
+  });
+
+  it('says where it could not look', async () => {
+    // A path that is longer than the system takes: made step by step, as a command can.
+    const name = 'n'.repeat(250);
+    const steps = `for i in ${'x '.repeat(17)}; do mkdir ${name} && cd ${name} || exit 1; done; echo hidden >file`;
+    execFileSync('bash', ['-c', steps], { cwd: directory });
+    writeFileSync(join(directory, 'seen'), 'four');
+
+    expect(await measureDirectory(directory)).toEqual({ bytes: 4, closed: true });
+    execFileSync('rm', ['-rf', join(directory, name)]);
+  });
+
+  it.runIf(process.getuid?.() === 0)('says so too of what is closed to an ordinary user', async () => {
+    mkdirSync(join(directory, 'closed'));
+    writeFileSync(join(directory, 'closed/file'), 'secret');
+    chmodSync(join(directory, 'closed'), 0o000);
+    chmodSync(directory, 0o755);
+    writeFileSync(join(directory, 'seen'), 'four');
+    process.seteuid?.(65_534);
+    try {
+      expect(await measureDirectory(directory)).toEqual({ bytes: 4, closed: true });
+    } finally {
+      process.seteuid?.(0);
+    }
   });
 
   it('is not waited for when nobody wants it any more', async () => {

@@ -7,6 +7,8 @@ import { nothingSeen, type LiveState } from './report.ts';
 import type { SavedRuns } from './saved-runs.ts';
 import { enterStep } from './stage-times.ts';
 import { Throttle } from './throttle.ts';
+import { UnsentSamples } from './unsent-samples.ts';
+import { UsageMeter } from './usage-meter.ts';
 
 export interface HeldRunOptions {
   readonly record: RunRecord;
@@ -24,6 +26,8 @@ export class HeldRun {
   readonly record: RunRecord;
   readonly directory: string;
   readonly recovered: boolean;
+  readonly meter: UsageMeter;
+  readonly samples = new UnsentSamples();
   /** Resolves once the command will write nothing more. */
   readonly commandEnded: Promise<void>;
   /** Resolves once the server has taken note of the end. */
@@ -41,6 +45,7 @@ export class HeldRun {
     this.record = options.record;
     this.directory = options.directory;
     this.recovered = options.recovered;
+    this.meter = new UsageMeter(options.record, { adopted: options.recovered });
     const ended = openPromise();
     const finalized = openPromise();
     this.commandEnded = ended.promise;

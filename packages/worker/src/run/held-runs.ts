@@ -84,8 +84,19 @@ export class HeldRuns {
     return [...this.#waiting.values(), ...held].flatMap((one) => {
       if (uuids !== undefined && !uuids.has(one.uuid)) return [];
       const [record, live] = one instanceof HeldRun ? [one.record, one.live] : [one, nothingSeen];
-      return reportOf(record, live, workerId, now) ?? [];
+      const report = reportOf(record, live, workerId, now);
+      if (report === undefined) return [];
+      const samples = one instanceof HeldRun ? one.samples.all : [];
+      return samples.length === 0 ? report : { ...report, samples: [...samples] };
     });
+  }
+
+  /** The server has got these reports: their samples need not be sent again. */
+  delivered(reports: readonly RunReportInput[]): void {
+    for (const { uuid, samples } of reports) {
+      const last = samples?.at(-1);
+      if (last !== undefined) this.#runs.get(uuid)?.samples.delivered(last.at);
+    }
   }
 
   /** Resolves when every run is at its end, or the worker has ended. */

@@ -1,5 +1,5 @@
 /** Looks at a running command once a second: what it uses, and whether it keeps to its limits (execution.md §21). */
-import type { RunHandle, RunStatistics, Runtime } from '@sheaf/runtimes';
+import type { RunHandle, Runtime } from '@sheaf/runtimes';
 import { messageOf } from '../errors.ts';
 import { measureDirectory } from './disk-usage.ts';
 import type { HeldRun } from './held-run.ts';
@@ -26,7 +26,7 @@ export async function observe(observed: Observed, signal: AbortSignal): Promise<
 /** Answers after how many milliseconds it wants to look again. */
 type Look = () => Promise<number>;
 
-const first = 200;
+const first = 100;
 const usual = 1000;
 const afterFailure = 5000;
 
@@ -63,31 +63,25 @@ function timeKeeper(observed: Observed): Look {
   };
 }
 
+/** The first looks come sooner: where nobody keeps count for us, a command of a second must not end unseen. */
+const pauses = [400, 500];
+
 function useSampler(observed: Observed): Look {
   const { run, tools, runtime, handle } = observed;
-  let last: { readonly at: number; readonly cpu: number } | undefined;
+  let looks = 0;
   return async () => {
-    const sample = await runtime.statistics(handle);
-    if (sample === undefined) return usual;
-    const now = { at: tools.clock.now(), cpu: sample.cpuUser + sample.cpuSystem };
-    note(run, sample, last === undefined ? null : coresBetween(last, now));
-    last = now;
-    judge(observed);
-    return usual;
+    const statistics = await runtime.statistics(handle);
+    const now = tools.clock.now();
+    if (statistics !== undefined) {
+      run.meter.read(statistics, now);
+      run.samples.add(run.meter.sample(now));
+      judge(observed);
+    }
+    const { cores, memory } = run.meter;
+    run.notice({ ...run.live, cpuUsage: cores, memory });
+    looks += 1;
+    return pauses[looks - 1] ?? usual;
   };
-}
-
-function note(run: HeldRun, sample: RunStatistics, cores: number | null): void {
-  const { usage } = run.record;
-  usage.cpuUser = Math.max(usage.cpuUser, sample.cpuUser);
-  usage.cpuSystem = Math.max(usage.cpuSystem, sample.cpuSystem);
-  usage.memoryMax = Math.max(usage.memoryMax, sample.memoryMax);
-  run.notice({ ...run.live, cpuUsage: cores ?? run.live.cpuUsage, memory: sample.memory });
-}
-
-function coresBetween(before: { at: number; cpu: number }, now: { at: number; cpu: number }): number | null {
-  const seconds = (now.at - before.at) / 1000;
-  return seconds <= 0 ? null : Math.max(0, (now.cpu - before.cpu) / seconds);
 }
 
 /** At most a tenth of the time is spent on measuring, and never more than once a second. */
@@ -95,12 +89,10 @@ function diskMeter(observed: Observed, signal: AbortSignal): Look {
   const { run, tools } = observed;
   return async () => {
     const began = tools.clock.now();
-    const bytes = await measureDirectory(run.directory, signal);
-    if (bytes !== run.record.usage.disk) {
-      run.record.usage.disk = bytes;
-      run.notice(run.live);
-      judge(observed);
-    }
+    const { bytes } = await measureDirectory(run.directory, signal);
+    run.record.usage.disk = bytes;
+    // Told with the next sample; only a limit cannot wait.
+    judge(observed);
     return Math.max(usual, 9 * (tools.clock.now() - began));
   };
 }

@@ -42,8 +42,10 @@ export function reportOf(
     exitcode: record.exit?.exitCode ?? null,
     failure_message: state === 'finalizing' ? record.failure : null,
     bundle_profile_stats: stageTimings(record),
-    cpu_usage: live.cpuUsage ?? 0,
-    memory_usage: live.memory === null || memoryLimit <= 0 ? 0 : live.memory / memoryLimit,
+    // What is not known, such as after a restart of the worker, changes nothing.
+    ...(live.cpuUsage === null ? {} : { cpu_usage: live.cpuUsage }),
+    ...(live.memory === null ? {} : { memory: live.memory }),
+    ...(live.memory === null || memoryLimit <= 0 ? {} : { memory_usage: live.memory / memoryLimit }),
     memory_max: usage.memoryMax === 0 ? null : usage.memoryMax,
     disk_utilization: usage.disk,
     ...(record.platformFailure ? { platform_failure: true } : {}),

@@ -5,6 +5,7 @@ import { messageOf, systemCode } from '../../errors.ts';
 import { removeLinks } from '../../layout/links.ts';
 import { openTree } from '../../open-tree.ts';
 import { measureDirectory } from '../disk-usage.ts';
+import { takeLastSample } from '../last-reading.ts';
 import { exceededLimits, exitFailure } from '../outcome.ts';
 import type { Step } from '../record.ts';
 import { containerSeconds } from '../report.ts';
@@ -26,23 +27,27 @@ export async function collect(attempt: Attempt): Promise<Step> {
     signal.throwIfAborted();
     record.failure = failureWithUploadError(record.failure, messageOf(error));
     record.unsent = true;
+    takeLastSample(attempt);
     return 'finish';
   }
   record.usage.disk = sizeOfResults(attempt.hashed);
+  takeLastSample(attempt);
   return 'upload';
 }
 
 /** The server takes the results from where they are (execution.md §24). */
-async function leaveInPlace({ run, signal }: Attempt): Promise<Step> {
+async function leaveInPlace(attempt: Attempt): Promise<Step> {
+  const { run, signal } = attempt;
   const { record } = run;
   try {
     const patterns = record.message.bundle.metadata.exclude_patterns;
     await tidySharedDirectory(run.directory, excludeMatcher(patterns));
-    record.usage.disk = await measureDirectory(run.directory, signal);
+    record.usage.disk = (await measureDirectory(run.directory, signal)).bytes;
   } catch (error) {
     signal.throwIfAborted();
     record.failure = failureWithUploadError(record.failure, messageOf(error));
   }
+  takeLastSample(attempt);
   return 'upload';
 }
 
@@ -50,7 +55,7 @@ async function leaveInPlace({ run, signal }: Attempt): Promise<Step> {
 async function judge({ run, tools }: Attempt): Promise<void> {
   const { record } = run;
   const { resources } = record.message;
-  if (resources.disk > 0) record.usage.disk = await measureDirectory(run.directory);
+  if (resources.disk > 0) record.usage.disk = await measureAll(run.directory);
   const runtime = runtimeNamed(tools.runtimes, record.runtime ?? '');
   const usage = {
     containerSeconds: containerSeconds(record, tools.clock.now()),
@@ -60,6 +65,14 @@ async function judge({ run, tools }: Attempt): Promise<void> {
   const limits = exceededLimits(resources, usage, record.exit);
   // After a worker was started anew this is judged again, with the same result.
   record.failure = limits ?? exitFailure(record.exit) ?? record.failure;
+}
+
+/** Bytes, of what the command has closed to everybody too: that is no way around a limit. */
+async function measureAll(directory: string): Promise<number> {
+  const { bytes, closed } = await measureDirectory(directory);
+  if (!closed) return bytes;
+  await openTree(directory);
+  return (await measureDirectory(directory)).bytes;
 }
 
 async function hashResults({ run, tools, signal }: Attempt): Promise<HashedTree> {

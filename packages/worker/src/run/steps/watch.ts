@@ -1,6 +1,7 @@
 /** Waits for the command to end, and ends it where somebody wants it dead (execution.md §17.3). */
 import type { Runtime } from '@sheaf/runtimes';
 import { Interruption } from '../interruption.ts';
+import { readLast } from '../last-reading.ts';
 import type { Step } from '../record.ts';
 import { runtimeNamed } from '../runtimes.ts';
 import type { Attempt } from '../tools.ts';
@@ -13,33 +14,41 @@ export async function watch(attempt: Attempt): Promise<Step> {
   if (runtime === undefined || record.handle === null) {
     record.failure = `The run was executed by ${record.runtime}, which this worker has no more`;
     record.destroyed = true;
-    return ended(attempt);
+    return ended(attempt, undefined);
   }
-  if (run.recovered && (await runtime.recover(record.handle)) === undefined) {
-    record.failure = vanishedText(runtime);
-    return ended(attempt);
+  if (run.recovered) {
+    const found = await runtime.recover(record.handle);
+    if (found === undefined) {
+      record.failure = vanishedText(runtime);
+      return ended(attempt, undefined);
+    }
+    // The one who started it may have died before it could note when.
+    if (found.state === 'running') record.startedAt = found.startedAt ?? record.startedAt;
   }
   const over = new AbortController();
   void observe({ run, tools, runtime, handle: record.handle }, AbortSignal.any([signal, over.signal]));
   try {
     record.exit = await runtime.wait(record.handle, signal);
-    return ended(attempt);
+    return await ended(attempt, runtime);
   } catch (error) {
     tools.shutdown.throwIfAborted();
     if (!(error instanceof Interruption)) throw error;
     await runtime.stop(record.handle);
     run.interruptionHandled();
-    return record.kill?.kind === 'request' || record.kill?.kind === 'limit' ? ended(attempt) : leave(attempt);
+    return record.kill?.kind === 'request' || record.kill?.kind === 'limit'
+      ? await ended(attempt, runtime)
+      : leave(attempt);
   } finally {
     over.abort(new Error('the command has ended'));
   }
 }
 
-function ended(attempt: Attempt): Step {
+async function ended(attempt: Attempt, runtime: Runtime | undefined): Promise<Step> {
   const { record } = attempt.run;
   record.startedAt = record.exit?.startedAt ?? record.startedAt;
   record.finishedAt ??= record.exit?.finishedAt ?? attempt.tools.clock.now();
   attempt.tools.resources.release(record.uuid);
+  if (runtime !== undefined) await readLast(attempt, runtime);
   return 'collect';
 }
 
