@@ -4,7 +4,7 @@ import { pipeline, type Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { createGunzip, createGzip, gzip } from 'node:zlib';
 import { assertNever, summarizeFile } from '@sheaf/domain';
-import { exportTarGz, leftOutOfDownloads } from '@sheaf/trees';
+import { exportTarGz, leftOutOfDownloads, readFile } from '@sheaf/trees';
 import { SheafError, type ReadArguments } from '@sheaf/wire';
 import { metadataOf, numberOf } from '../runs/metadata.ts';
 import { ask, bytesOf } from '../workers/questions.ts';
@@ -137,8 +137,7 @@ function readStored(
   range: { offset?: number; length?: number } = {},
 ): Readable {
   if (located.kind === 'linked') return readLinkedFile(located.place, range);
-  if (located.entry.kind !== 'file') throw new Error('Only a file is read in ranges.');
-  return services.store.read(located.entry.digest, range);
+  return readFile(services.store, located.entry, range, located.path);
 }
 
 /** A destroyed gzip stream tells its reader that the source has failed: it never ends as if it were complete. */

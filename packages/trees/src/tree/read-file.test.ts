@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { NotAFileError } from '../errors.ts';
+import { IncompleteContentsError, NotAFileError } from '../errors.ts';
 import { directory, file, storeContents } from '../fixtures/contents.ts';
 import { collected } from '../fixtures/bytes.ts';
 import { MemoryStore } from '../stores/memory-store.ts';
@@ -14,6 +14,19 @@ describe('readFile', () => {
     expect(await read(2, 4)).toBe('llo ');
     expect(await read(3, 4)).toBe('lo w');
     expect(await read(100, 4)).toBe('');
+  });
+
+  it('fails where bytes are missing, after those that are there', async () => {
+    const store = new MemoryStore();
+    const entry = await storeContents(store, file('hello'));
+    if (entry.kind !== 'file') throw new Error('Not a file.');
+    const longer = { ...entry, size: 8 };
+    const got: Buffer[] = [];
+    const read = async () => {
+      for await (const chunk of readFile(store, longer, { offset: 1 })) got.push(chunk as Buffer);
+    };
+    await expect(read()).rejects.toThrow(IncompleteContentsError);
+    expect(Buffer.concat(got).toString()).toBe('ello');
   });
 
   it('refuses directories and links', async () => {

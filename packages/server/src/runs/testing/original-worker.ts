@@ -15,6 +15,8 @@ export interface RawAnswer {
 
 export interface OriginalWorker {
   readonly id: string;
+  /** `/rest/workers/<id>`, encoded as such workers do. */
+  readonly base: string;
   /** The messages of one check-in, null included. */
   checkin(more?: Record<string, unknown>): Promise<(Record<string, unknown> | null)[]>;
   start(uuid: string): Promise<boolean>;
@@ -25,6 +27,23 @@ export interface OriginalWorker {
   /** A chunked gzipped body. */
   replyStream(socketId: number, content: Buffer): Promise<RawAnswer>;
   get(path: string): Promise<RawAnswer>;
+  /** Posts JSON below `base`. */
+  post(path: string, value: unknown): Promise<RawAnswer>;
+  /** A chunked body, with the whole URL on the request line. */
+  chunked(
+    method: string,
+    path: string,
+    content: Buffer,
+    options?: { strayNul?: boolean },
+  ): Promise<RawAnswer>;
+  /** Any request with one body; `headers` come before the usual ones, each ending in a line break. */
+  simple(
+    method: string,
+    path: string,
+    headers: string,
+    body?: Buffer,
+    options?: { anonymous?: boolean; encoding?: string },
+  ): Promise<RawAnswer>;
 }
 
 const chunkSize = 16 * 1024;
@@ -35,13 +54,23 @@ export async function originalWorker(
 ): Promise<OriginalWorker> {
   const token = await server.tokenFor(owner);
   const host = new URL(server.url).host;
-  const base = `/rest/workers/${id.replaceAll('(', '%28').replaceAll(')', '%29')}`;
-  const common = `Host: ${host}\r\nAuthorization: Bearer ${token}\r\nX-Requested-With: XMLHttpRequest\r\nUser-Agent: Python-urllib/3.9\r\n`;
+  const base = `/rest/workers/${encodeURIComponent(id).replace(
+    /[!'()*]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  )}`;
+  const anybody = `Host: ${host}\r\nX-Requested-With: XMLHttpRequest\r\nUser-Agent: Python-urllib/3.9\r\n`;
+  const common = `Authorization: Bearer ${token}\r\n${anybody}`;
 
-  const simple = async (method: string, path: string, headers: string, body = Buffer.alloc(0)) => {
+  const simple = async (
+    method: string,
+    path: string,
+    headers: string,
+    body = Buffer.alloc(0),
+    { anonymous = false, encoding = 'Accept-Encoding: identity\r\n' } = {},
+  ) => {
     const socket = await dial(server.url);
     socket.write(
-      `${method} ${path} HTTP/1.1\r\nAccept-Encoding: identity\r\n${headers}${common}Connection: close\r\n\r\n`,
+      `${method} ${path} HTTP/1.1\r\n${encoding}${headers}${anonymous ? anybody : common}Connection: close\r\n\r\n`,
     );
     socket.write(body);
     return await readAnswer(socket);
@@ -51,7 +80,7 @@ export async function originalWorker(
     const headers = `Content-Length: ${body.length}\r\nContent-Type: application/json; charset=utf-8\r\n`;
     return simple('POST', `${base}/${path}`, headers, body);
   };
-  const chunked = async (method: string, path: string, content: Buffer, strayNul = false) => {
+  const chunked = async (method: string, path: string, content: Buffer, { strayNul = false } = {}) => {
     const socket = await dial(server.url);
     socket.write(`${method} http://${host}${path} HTTP/1.1\r\n${common}Transfer-Encoding: chunked\r\n\r\n`);
     for (let at = 0; at < content.length; at += chunkSize) {
@@ -68,6 +97,7 @@ export async function originalWorker(
 
   return {
     id,
+    base,
     checkin: async (more = {}) => {
       const answer = await postJson('checkin', {
         tag: null,
@@ -104,7 +134,7 @@ export async function originalWorker(
         'PUT',
         `/rest/bundles/${uuid}/contents/blob/?filename=bundle.tar.gz&finalize_on_success=0&store=`,
         archive,
-        strayNul,
+        { strayNul },
       ),
     reply: (socketId, value) => postJson(`reply/${socketId}`, value),
     replySmall: (socketId, content) => {
@@ -114,6 +144,9 @@ export async function originalWorker(
     },
     replyStream: (socketId, content) => chunked('POST', dataPath(socketId), gzipSync(content)),
     get: (path) => simple('GET', path, ''),
+    post: postJson,
+    chunked,
+    simple,
   };
 }
 
