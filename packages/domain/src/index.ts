@@ -56,7 +56,7 @@ export {
   type MoveCause,
 } from './bundle/lifecycle.ts';
 export { finalStateOf, killMarker } from './bundle/final-state.ts';
-export { stateDetails } from './bundle/state-details.ts';
+export { stateDetails, type KnownParent } from './bundle/state-details.ts';
 export { recreatingArguments, type DependencyView } from './bundle/arguments.ts';
 export {
   archiveExtensionOf,

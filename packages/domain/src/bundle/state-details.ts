@@ -1,5 +1,5 @@
 import { isUploadedType, type Metadata } from './metadata-key.ts';
-import type { BundleState, BundleType } from './states.ts';
+import { finalStates, type BundleState, type BundleType } from './states.ts';
 
 type Sentences = Readonly<Partial<Record<BundleState, string>>>;
 
@@ -33,16 +33,54 @@ const run: Sentences = {
   worker_offline: 'The worker that has the run does not answer; the run goes on when it returns.',
 };
 
+/** A parent as the viewer knows it; name and state null where it may not be read or is not there. */
+export interface KnownParent {
+  uuid: string;
+  name: string | null;
+  state: string | null;
+}
+
 /**
  * Where a bundle stands, in a sentence (bundles.md §1.1). Null when the worker or the scheduler should have said
  * something and has not; empty for combinations that do not occur, and for legacy programs.
  */
-export function stateDetails(type: BundleType, state: BundleState, metadata: Metadata): string | null {
+export function stateDetails(
+  type: BundleType,
+  state: BundleState,
+  metadata: Metadata,
+  parents: readonly KnownParent[] = [],
+): string | null {
   if (state === 'staged') return textOf(metadata['staged_status']);
   if (state === 'preparing' || state === 'running') return textOf(metadata['run_status']);
   if (type === 'program') return '';
   const sentences = isUploadedType(type) ? dataset : type === 'make' ? make : run;
-  return sentences[state] ?? '';
+  const sentence = sentences[state] ?? '';
+  if (state === 'created') return waitingForParents(parents) ?? sentence;
+  // Both say in `run_status` which worker it is about.
+  const held = type === 'run' && (state === 'starting' || state === 'worker_offline');
+  return (held ? textOf(metadata['run_status']) : null) ?? sentence;
+}
+
+const mostParents = 3;
+
+/** Which dependencies are not there yet and what they do meanwhile; undefined where all are settled. */
+function waitingForParents(parents: readonly KnownParent[]): string | undefined {
+  const unsettled = new Map(
+    parents
+      .filter(({ state }) => !(finalStates as readonly (string | null)[]).includes(state))
+      .map((parent) => [parent.uuid, parent]),
+  );
+  if (unsettled.size === 0) return undefined;
+  const named = [...unsettled.values()].slice(0, mostParents).map(parentText);
+  const more = unsettled.size - named.length;
+  return `Waiting for ${named.join(', ')}${more > 0 ? ` and ${more} more` : ''}.`;
+}
+
+function parentText({ uuid, name, state }: KnownParent): string {
+  const short = uuid.slice(0, 8);
+  return name === null || state === null
+    ? `${short} (which you may not read)`
+    : `${name}(${short}) (${state})`;
 }
 
 function textOf(value: Metadata[string] | undefined): string | null {

@@ -8,6 +8,7 @@ import {
   recreatingArguments,
   stateDetails,
   withoutIdentifyingKeys,
+  type KnownParent,
   type Permission,
 } from '@sheaf/domain';
 import type { BundleAttributes, DependencyResource, Resource } from '@sheaf/wire';
@@ -51,7 +52,7 @@ export function bundleResource(view: BundleView, options: { withDisplayMetadata:
       bundle_type: row.bundle_type,
       command: row.command,
       state: row.state,
-      state_details: stateDetails(type, state, complete),
+      state_details: stateDetails(type, state, complete, knownParents(dependencies)),
       frozen: row.frozen_at === null ? null : isoInstant(row.frozen_at),
       is_anonymous: row.is_anonymous !== 0,
       metadata,
@@ -65,6 +66,15 @@ export function bundleResource(view: BundleView, options: { withDisplayMetadata:
     relationships: { owner: { data: owner === null ? null : { type: 'users', id: owner } } },
     ...(options.withDisplayMetadata ? { meta: { ...displayMetadata(type, state) } } : {}),
   };
+}
+
+/** The parents of a bundle, for `stateDetails`. */
+export function knownParents(dependencies: readonly DependencyResource[]): KnownParent[] {
+  return dependencies.map(({ parent_uuid, parent_name, parent_state }) => ({
+    uuid: parent_uuid,
+    name: parent_name ?? null,
+    state: parent_state ?? null,
+  }));
 }
 
 /** What is shown of a bundle that exists and may not be read (rest-api.md §10.3). */

@@ -6,12 +6,15 @@ import { watchBundle } from '../events/waiting.ts';
 import { hangUpSignal } from '../http/hang-up.ts';
 import { isoInstant } from '../http/instant.ts';
 import { sendJson } from '../http/json.ts';
+import type { Viewer } from '../http/viewer.ts';
 import { queryOf } from '../http/query.ts';
 import type { Services } from '../services.ts';
 import { bundleNotFound, findBundle, requireBundle } from './access.ts';
 import type { UuidRoute } from './fetch-routes.ts';
+import { knownParents } from './resource.ts';
 import { bundleState, bundleType, storedMetadata } from './row.ts';
 import type { BundleRow } from './transition.ts';
+import { viewBundles } from './view.ts';
 
 const second = 1000;
 const longestWait = 300 * second;
@@ -29,7 +32,8 @@ export function registerWatchRoutes(app: FastifyInstance, services: Services): v
     const { uuid } = request.params;
     await requireBundle(queries, request.viewer, uuid, 'read');
     const wait = Math.min(Math.max(timeout, 0), longestWait);
-    return sendJson(reply, { data: await changeAfter(services, uuid, after, wait, hangUpSignal(reply)) });
+    const row = await rowAfter(services, uuid, after, wait, hangUpSignal(reply));
+    return sendJson(reply, { data: await changeOf(services, request.viewer, row) });
   });
 
   app.get<UuidRoute>('/rest/bundles/:uuid/events', { config }, async (request, reply) => {
@@ -50,13 +54,13 @@ export function registerWatchRoutes(app: FastifyInstance, services: Services): v
 }
 
 /** The bundle as it is once its version is greater than `after`, or when the time is over or the server stops. */
-async function changeAfter(
+async function rowAfter(
   { database, events, clock }: Services,
   uuid: string,
   after: number,
   milliseconds: number,
   signal: AbortSignal,
-): Promise<BundleChange> {
+): Promise<BundleRow> {
   const deadline = clock.now() + milliseconds;
   // Watching begins before the row is read, so that no change falls between the two.
   const watch = watchBundle(events, clock, uuid, signal);
@@ -65,7 +69,7 @@ async function changeAfter(
       const row = await findBundle(database.queries, uuid);
       if (row === undefined) throw bundleNotFound(uuid);
       const left = deadline - clock.now();
-      if (row.version > after || left <= 0 || signal.aborted) return changeOf(row);
+      if (row.version > after || left <= 0 || signal.aborted) return row;
       await watch.changed(Math.min(left, safetyNet));
     }
   } finally {
@@ -73,11 +77,14 @@ async function changeAfter(
   }
 }
 
-function changeOf(row: BundleRow): BundleChange {
+/** What a bundle that is not staged yet waits for stands with its parents. */
+async function changeOf({ database }: Services, viewer: Viewer, row: BundleRow): Promise<BundleChange> {
+  const [view] = row.state === 'created' ? await viewBundles(database.queries, viewer, [row]) : [];
+  const parents = knownParents(view?.dependencies ?? []);
   return {
     uuid: row.uuid,
     version: row.version,
     state: row.state,
-    state_details: stateDetails(bundleType(row), bundleState(row), storedMetadata(row)),
+    state_details: stateDetails(bundleType(row), bundleState(row), storedMetadata(row), parents),
   };
 }

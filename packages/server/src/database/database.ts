@@ -16,7 +16,7 @@ export interface SqlDialect {
   readonly json: string;
   /** What follows `on <table>` in an index on a text of any length that is only looked up whole. */
   equalityIndex(column: string): string;
-  /** Merges a JSON object into a JSON column; null removes the key. */
+  /** Merges a JSON object into a JSON column; null removes the key. What is no object there counts as an empty one. */
   mergeJson(column: string, patch: Record<string, unknown>): RawBuilder<string>;
   /** A JSON parameter for an insert or update. */
   json_(value: unknown): RawBuilder<string>;

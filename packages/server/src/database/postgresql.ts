@@ -46,7 +46,8 @@ const postgresqlDialect: SqlDialect = {
   // A B-tree refuses texts of more than 2704 bytes.
   equalityIndex: (column) => `using hash (${column})`,
   mergeJson: (column, patch) =>
-    sql<string>`jsonb_strip_nulls(${sql.ref(column)} || cast(${JSON.stringify(patch)} as jsonb))`,
+    sql<string>`jsonb_strip_nulls(case jsonb_typeof(${sql.ref(column)}) when 'object' then ${sql.ref(column)}
+      else '{}'::jsonb end || cast(${JSON.stringify(patch)} as jsonb))`,
   json_: (value) => sql<string>`cast(${JSON.stringify(value)} as jsonb)`,
   jsonText: (column, key) => sql<string | null>`case jsonb_typeof(${sql.ref(column)} -> ${key})
     when 'boolean' then initcap(${sql.ref(column)} ->> ${key}) when 'null' then null

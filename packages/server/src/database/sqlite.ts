@@ -58,7 +58,9 @@ const sqliteDialect: SqlDialect = {
   real: 'real',
   json: 'text',
   equalityIndex: (column) => `(${column})`,
-  mergeJson: (column, patch) => sql<string>`json_patch(${sql.ref(column)}, ${JSON.stringify(patch)})`,
+  mergeJson: (column, patch) =>
+    sql<string>`json_patch(case when json_valid(${sql.ref(column)}) and json_type(${sql.ref(column)}) = 'object'
+      then ${sql.ref(column)} else '{}' end, ${JSON.stringify(patch)})`,
   json_: (value) => sql<string>`${JSON.stringify(value)}`,
   jsonText: (column, key) => sql<string | null>`case json_type(${sql.ref(column)}, ${path(key)})
     when 'true' then 'True' when 'false' then 'False' when 'null' then null

@@ -2,6 +2,7 @@
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 
 export const historyKinds = [
+  'staged',
   'assigned',
   'started',
   'restaged',
@@ -10,6 +11,7 @@ export const historyKinds = [
   'offline',
   'reattached',
   'kill-requested',
+  'session',
   'finished',
   'failed',
   'made',

@@ -1,5 +1,5 @@
 /* What becomes of runs whose worker is gone or has forgotten them (execution.md §10.2, §31.3). */
-import { assertNever, judgeLoss, toleratedOmissions, type BundleState } from '@sheaf/domain';
+import { assertNever, formatDate, judgeLoss, toleratedOmissions, type BundleState } from '@sheaf/domain';
 import { findBundles } from '../bundles/access.ts';
 import { transition, type BundleRow } from '../bundles/transition.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
@@ -70,7 +70,9 @@ async function takeOffline(
   how: string,
   now: number,
 ): Promise<void> {
-  const text = `The worker ${worker.workerId} ${how}; the run goes on when it returns with it.`;
+  const who = run.is_anonymous === 1 ? 'Its worker' : `The worker ${worker.workerId}`;
+  const since = `${formatDate(epochSeconds(now), 0)} UTC`;
+  const text = `${who} ${how} since ${since}; the run goes on when it returns with it, and \`cl kill\` ends it.`;
   const offline = await transition(unit, {
     uuid: run.uuid,
     type: 'run',

@@ -107,6 +107,13 @@ export async function failStuckBundles(unit: UnitOfWork, now: number): Promise<n
     .selectFrom('bundle')
     .leftJoin('assignment', 'assignment.run_uuid', 'bundle.uuid')
     .select(['bundle.uuid', 'bundle.state', 'bundle.bundle_type', 'bundle.created_at', 'bundle.changed_at'])
+    .select((of) =>
+      of
+        .selectFrom('bundle_event')
+        .whereRef('bundle_event.bundle_uuid', '=', 'bundle.uuid')
+        .select((event) => event.fn.max('bundle_event.at').as('at'))
+        .as('last_event_at'),
+    )
     .where('bundle.state', 'in', ['uploading', 'staged', 'running'])
     .where('assignment.run_uuid', 'is', null)
     .where('bundle.created_at', '<', now - stuckAfter)
@@ -114,8 +121,9 @@ export async function failStuckBundles(unit: UnitOfWork, now: number): Promise<n
   let failed = 0;
   for (const row of rows) {
     const state = row.state as BundleState;
-    // Why a staged run waits is written now and then, so for those only their age says how long they wait.
-    const since = state === 'staged' ? row.created_at : row.changed_at;
+    // Why a staged run waits is written now and then, which is nothing that happens to it; what does, is in its history.
+    const since =
+      state === 'staged' ? Math.max(row.created_at, Number(row.last_event_at ?? 0)) : row.changed_at;
     if (isFinal(state) || since >= now - stuckAfter) continue;
     const message = `Bundle has been stuck in ${state} state for more than 60 days.`;
     const moved = await transition(unit, {

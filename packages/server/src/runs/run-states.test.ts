@@ -441,7 +441,7 @@ describe.each(databases)('runs and their workers (%s)', (database) => {
     });
     expect(await viewBundle(server, child)).toMatchObject({
       state: 'created',
-      details: 'Waiting until all dependencies are ready.',
+      details: expect.stringMatching(/^Waiting for run-of-test\(0x\w{6}\) \(\w+\)\.$/) as string,
     });
     const query = 'filename=stdout&unpack=0&finalize_on_success=0';
     expect((await putContents(server, uuid, 'out', { query })).status).toBe(200);

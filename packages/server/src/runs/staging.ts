@@ -6,6 +6,7 @@ import {
   waitingForWorker,
   type BundleState,
   type BundleType,
+  type Metadata,
   type StagingParent,
 } from '@sheaf/domain';
 import { usersByIds, type AnyQueries } from '../accounts/users.ts';
@@ -13,9 +14,9 @@ import { findBundles, mayUserRead } from '../bundles/access.ts';
 import { transition, type BundleRow } from '../bundles/transition.ts';
 import { inChunks } from '../database/chunks.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
+import { failDamaged, readableMetadata } from './damage.ts';
 import { history } from './history.ts';
 import type { InputsFinding } from './inputs-check.ts';
-import { metadataOf } from './metadata.ts';
 
 /** Which `created` bundles to look at: these, or all there are. */
 export type StagingCandidates = ReadonlySet<string> | 'all';
@@ -49,8 +50,14 @@ export async function stageCreated(
   let moved = orphans;
   const unchecked: string[] = [];
   for (const child of created) {
+    const metadata = readableMetadata(child);
+    if (metadata === undefined) {
+      if (await failDamaged(unit, child, ['created'], now)) moved += 1;
+      continue;
+    }
     const parents = dependencies.get(child.uuid) ?? [];
-    const outcome = await stageOne(unit, child, { parents, known, finding: findings.get(child.uuid) }, now);
+    const inputs = { parents, known, finding: findings.get(child.uuid), metadata };
+    const outcome = await stageOne(unit, child, inputs, now);
     if (outcome === 'moved') moved += 1;
     if (outcome === 'unchecked') unchecked.push(child.uuid);
   }
@@ -151,6 +158,7 @@ async function dependenciesOf(
 }
 
 interface Inputs {
+  readonly metadata: Metadata;
   readonly parents: readonly string[];
   /** Rows of all parents and holders that exist. */
   readonly known: ReadonlyMap<string, BundleRow>;
@@ -160,7 +168,7 @@ interface Inputs {
 async function stageOne(
   unit: UnitOfWork,
   child: BundleRow,
-  { parents, known, finding }: Inputs,
+  { parents, known, finding, metadata }: Inputs,
   now: number,
 ): Promise<'moved' | 'stays' | 'unchecked'> {
   const type = child.bundle_type as BundleType;
@@ -170,7 +178,7 @@ async function stageOne(
       return { uuid, name: parent?.name ?? null, state: (parent?.state as BundleState | undefined) ?? null };
     }),
     {
-      allowFailed: metadataOf(child)['allow_failed_dependencies'] === true,
+      allowFailed: metadata['allow_failed_dependencies'] === true,
       permissionProblem: await permissionProblem(
         unit,
         child,
@@ -192,6 +200,8 @@ async function stageOne(
         next: 'staged',
         changes: { metadata: { staged_status: type === 'run' ? waitingForWorker : null } },
         now,
+        // Without inputs it was made a moment ago; the history says so already.
+        ...(parents.length === 0 ? {} : { event: history('staged', 'Everything it depends on is there.') }),
       });
       return staged === undefined ? 'stays' : 'moved';
     }
