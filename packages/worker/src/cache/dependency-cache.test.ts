@@ -1,11 +1,9 @@
 /* The cache of dependencies with real files and a real server behind it. */
-import { ConnectionError, RestClient, transferPeer } from '@sheaf/client';
-import { nodeTransport } from '@sheaf/client/node';
+import { ConnectionError } from '@sheaf/client';
 import { DirectoryStore, type Entry } from '@sheaf/trees';
 import {
   chmodSync,
   existsSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -13,74 +11,24 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../clock.ts';
-import { ProtocolServer } from '../testing/protocol-server.ts';
-import { silent } from '../testing/worker-bench.ts';
-import type { CachedDependency } from './dependency.ts';
-import { DependencyCache, type DependencyCacheOptions } from './dependency-cache.ts';
-import { DependencySource } from './dependency-source.ts';
-import { StoreHolder } from './store-holder.ts';
+import { CacheBench, get, ignore, never } from '../testing/cache-bench.ts';
+import type { ProtocolServer } from '../testing/protocol-server.ts';
 
+let bench: CacheBench;
 let server: ProtocolServer;
 let directory: string;
-let open: { cache: DependencyCache; store: StoreHolder }[];
-const transport = nodeTransport();
-const never = new AbortController().signal;
-const ignore = () => undefined;
 
 beforeEach(async () => {
-  server = await ProtocolServer.start();
-  directory = mkdtempSync(join(tmpdir(), 'sheaf-cache-'));
-  open = [];
+  bench = await CacheBench.open();
+  ({ server, directory } = bench);
 });
-
-afterEach(async () => {
-  for (const { cache, store } of open) {
-    await cache.settle();
-    await store.close();
-  }
-  await server.goAway();
-  rmSync(directory, { recursive: true, force: true });
-});
-
-async function openCache(
-  options: Partial<DependencyCacheOptions> & { localStore?: string } = {},
-): Promise<DependencyCache> {
-  const store = new StoreHolder(join(directory, 'store'), { readOnly: false });
-  const client = new RestClient({ address: server.url, transport });
-  const source = new DependencySource({
-    store,
-    localStore:
-      options.localStore === undefined ? undefined : new StoreHolder(options.localStore, { readOnly: true }),
-    peer: (bundle) => transferPeer(client, bundle),
-    log: silent,
-  });
-  const cache = await DependencyCache.open({
-    directory,
-    limit: 1 << 30,
-    verify: false,
-    attempts: 3,
-    source,
-    store,
-    clock: systemClock,
-    random: () => 0,
-    log: silent,
-    ...options,
-  });
-  open.push({ cache, store });
-  return cache;
-}
-
-const get = (cache: DependencyCache, run: string, bundle: string, entry?: Entry): Promise<CachedDependency> =>
-  cache.acquire(run, { parentUuid: bundle, parentPath: '', entry }, never, ignore);
-
-const fetches = () => server.requests.filter((request) => /transfer\/(fetch|blobs)/.test(request)).length;
+afterEach(() => bench.close());
 
 it('brings files and directories, read-only, with their right to be executed', async () => {
-  const cache = await openCache();
+  const cache = await bench.cache();
   await server.keepDirectory('tree', { 'a.txt': 'a', 'b.txt': 'b' });
   await server.keepFile('program', '#!/bin/sh\n', true);
 
@@ -99,7 +47,7 @@ it('brings files and directories, read-only, with their right to be executed', a
 });
 
 it('needs no request for what is here and what the message names', async () => {
-  const cache = await openCache();
+  const cache = await bench.cache();
   const entry = await server.keepFile('bundle', 'text');
   await get(cache, 'one', 'bundle', entry);
   const before = server.requests.length;
@@ -110,29 +58,29 @@ it('needs no request for what is here and what the message names', async () => {
 });
 
 it('shares equal contents of different bundles', async () => {
-  const cache = await openCache();
+  const cache = await bench.cache();
   const one = await server.keepFile('one', 'the same');
   const two = await server.keepFile('two', 'the same');
 
   const [first, second] = [await get(cache, 'run', 'one', one), await get(cache, 'run', 'two', two)];
 
   expect(second.path).toBe(first.path);
-  expect(fetches()).toBe(1);
+  expect(bench.fetches).toBe(1);
 });
 
 it('shares one download among the runs that wait for it', async () => {
-  const cache = await openCache();
+  const cache = await bench.cache();
   const entry = await server.keepDirectory('bundle', { a: 'x'.repeat(1000) });
 
   const paths = await Promise.all(['one', 'two', 'three'].map((run) => get(cache, run, 'bundle', entry)));
 
   expect(new Set(paths.map(({ path }) => path)).size).toBe(1);
   // The listing, and the file.
-  expect(fetches()).toBe(2);
+  expect(bench.fetches).toBe(2);
 });
 
 it('goes on with a shared download when one of two runs is killed, and ends it when both are', async () => {
-  const cache = await openCache();
+  const cache = await bench.cache();
   const entry = await server.keepFile('bundle', 'text');
   let release: () => void = () => undefined;
   let asked: () => void = () => undefined;
@@ -172,21 +120,21 @@ it('goes on with a shared download when one of two runs is killed, and ends it w
 describe('what is here', () => {
   it('survives the worker', async () => {
     const entry = await server.keepDirectory('bundle', { a: 'a' });
-    const first = await openCache();
+    const first = await bench.cache();
     await get(first, 'run', 'bundle', entry);
     await first.settle();
-    const before = fetches();
+    const before = bench.fetches;
 
-    const second = await openCache();
+    const second = await bench.cache();
 
     expect(second.keys).toEqual([['bundle', '']]);
     await get(second, 'run', 'bundle', entry);
-    expect(fetches()).toBe(before);
+    expect(bench.fetches).toBe(before);
   });
 
   it('is fetched again when a file was cut short, or is missing', async () => {
     const entry = await server.keepDirectory('bundle', { a: 'long text', b: 'b' });
-    const cache = await openCache();
+    const cache = await bench.cache();
     const { path } = await get(cache, 'one', 'bundle', entry);
     // The blob itself is damaged with it: both are one file.
     chmodSync(join(path, 'a'), 0o600);
@@ -203,7 +151,7 @@ describe('what is here', () => {
 
   it('is hashed again where the owner wants it', async () => {
     const entry = await server.keepFile('bundle', 'right');
-    const cache = await openCache({ verify: true });
+    const cache = await bench.cache({ verify: true });
     const { path } = await get(cache, 'one', 'bundle', entry);
     rmSync(path);
     writeFileSync(path, 'wrong');
@@ -214,11 +162,11 @@ describe('what is here', () => {
   });
 
   it('is cleared of what a crash has left', async () => {
-    await openCache();
+    await bench.cache();
     writeFileSync(join(directory, 'entries', 'half.incomplete'), '');
     writeFileSync(join(directory, 'index.json'), '{"version": 1, "entr');
 
-    await openCache();
+    await bench.cache();
 
     expect(readdirSync(join(directory, 'entries'))).toEqual([]);
   });
@@ -226,7 +174,7 @@ describe('what is here', () => {
 
 describe('eviction', () => {
   it('removes what was unused longest, and its bytes, but nothing in use', async () => {
-    const cache = await openCache({ limit: 2500 });
+    const cache = await bench.cache({ limit: 2500 });
     const entries = new Map<string, Entry>();
     for (const name of ['a', 'b', 'c']) entries.set(name, await server.keepFile(name, name.repeat(1000)));
     const a = await get(cache, 'run a', 'a', entries.get('a'));
@@ -248,7 +196,7 @@ describe('eviction', () => {
   });
 
   it('leaves alone what is larger than the limit while a run uses it', async () => {
-    const cache = await openCache({ limit: 10 });
+    const cache = await bench.cache({ limit: 10 });
     const entry = await server.keepFile('bundle', 'x'.repeat(1000));
 
     const { path } = await get(cache, 'run', 'bundle', entry);
@@ -263,7 +211,7 @@ describe('eviction', () => {
 
 describe('trouble', () => {
   it('with the server is waited out', async () => {
-    const cache = await openCache({ attempts: 1 });
+    const cache = await bench.cache({ attempts: 1 });
     const entry = await server.keepFile('bundle', 'text');
     await server.goAway();
     const statuses: string[] = [];
@@ -279,7 +227,7 @@ describe('trouble', () => {
   it('with the server does not last for ever', async () => {
     let now = 0;
     const clock = { now: () => (now += 3_000_000), sleep: () => Promise.resolve() };
-    const cache = await openCache({ clock });
+    const cache = await bench.cache({ clock });
     const entry = await server.keepFile('bundle', 'text');
     await server.goAway();
 
@@ -288,14 +236,17 @@ describe('trouble', () => {
   });
 
   it('that is a refusal ends it at once', async () => {
-    const cache = await openCache();
+    const cache = await bench.cache();
 
     await expect(get(cache, 'run', 'unknown')).rejects.toThrow('There is no bundle unknown.');
     expect(server.requests).toHaveLength(1);
   });
 
   it('with what arrives is noticed, and after some attempts final', async () => {
-    const cache = await openCache({ attempts: 2, clock: { ...systemClock, sleep: () => Promise.resolve() } });
+    const cache = await bench.cache({
+      attempts: 2,
+      clock: { ...systemClock, sleep: () => Promise.resolve() },
+    });
     const entry: Entry = { kind: 'file', digest: '0'.repeat(64), size: 5, executable: false };
     server.intercept = (path, request, response) => {
       if (!path.endsWith('/fetch')) return false;
@@ -305,12 +256,12 @@ describe('trouble', () => {
     };
 
     await expect(get(cache, 'run', 'bundle', entry)).rejects.toThrow();
-    expect(fetches()).toBe(2);
+    expect(bench.fetches).toBe(2);
     expect(readdirSync(join(directory, 'entries'))).toEqual([]);
   });
 
   it('is said where the dependency is a link that leads nowhere', async () => {
-    const cache = await openCache();
+    const cache = await bench.cache();
 
     await expect(get(cache, 'run', 'bundle', { kind: 'link', target: '/etc/passwd' })).rejects.toThrow(
       /leads out/,
@@ -324,7 +275,7 @@ describe('with the store of a server on this machine', () => {
     const store = await DirectoryStore.open(local);
     const digest = await store.put(Buffer.from('text'));
     await store.close();
-    const cache = await openCache({ localStore: local });
+    const cache = await bench.cache({ localStore: local });
 
     const { path } = await get(cache, 'run', 'bundle', { kind: 'file', digest, size: 4, executable: false });
 
@@ -335,7 +286,7 @@ describe('with the store of a server on this machine', () => {
   it('downloads what that store has no more', async () => {
     const local = join(directory, 'server');
     await (await DirectoryStore.open(local)).close();
-    const cache = await openCache({ localStore: local });
+    const cache = await bench.cache({ localStore: local });
     const entry = await server.keepDirectory('bundle', { a: 'a' });
 
     const { path } = await get(cache, 'run', 'bundle', entry);

@@ -131,7 +131,7 @@ export class DependencyCache {
     this.#holders.reserve(run, name, this.#options.clock.now() + reservedFor);
     if (!this.#index.entries.has(name)) {
       // What is fetched stays while the download pauses.
-      const arrived = await this.#room.expect(name, entry.size);
+      const arrived = await this.#room.expect(name, entry);
       try {
         await this.#precedence.behind(signal, (stop) =>
           this.#join(name, entry, wanted.parentUuid, stop, ignore),
@@ -209,7 +209,7 @@ export class DependencyCache {
     const { source, clock, log } = this.#options;
     const temporary = join(this.#entries, `${randomUUID()}.incomplete`);
     const began = clock.now();
-    const arrived = await this.#room.expect(name, entry.size);
+    const arrived = await this.#room.expect(name, entry);
     try {
       const how = await this.#inAttempts(signal, tell, async () => {
         await removeAll(temporary);

@@ -8,6 +8,7 @@ import { messageOf } from '../errors.ts';
 import { removeAll } from '../files.ts';
 import type { Log } from '../log.ts';
 import { chooseEvictions, type EvictionCandidate } from './eviction.ts';
+import type { CacheableEntry } from './entry-name.ts';
 import type { Holders } from './holders.ts';
 import type { CachedEntry } from './index-file.ts';
 import type { StoreHolder } from './store-holder.ts';
@@ -26,24 +27,17 @@ export interface RoomOptions {
   readonly changed: () => void;
 }
 
-interface Expected {
-  readonly name: string;
-  readonly size: number;
-  readonly since: number;
-}
-
-/** Blobs that were claimed this long ago may not look young, in milliseconds: the store touches them once a minute at most. */
-const claimedFor = 61_000;
 /** How long blobs are kept that a download has left which failed, in milliseconds. */
 const resumableFor = 3_600_000;
+const justNow = 1000;
 
 export class Room {
   readonly #options: RoomOptions;
-  readonly #expected = new Set<Expected>();
+  readonly #expected = new Set<{ readonly name: string; readonly entry: CacheableEntry }>();
   #tidying: Promise<void> = Promise.resolve();
   #sweeping: Promise<void> = Promise.resolve();
-  /** Blobs of evicted entries are still there. */
-  #sweepAll = false;
+  /** Blobs of entries that were evicted may still be there. */
+  #evicted = false;
   /** When to look next for what downloads have left that failed, here or in an earlier process. */
   #sweepOldAt = 0;
 
@@ -52,9 +46,9 @@ export class Room {
   }
 
   /** Counts what is being downloaded, until the function that is answered is called. Waits for a sweep that is under way. */
-  async expect(name: string, size: number): Promise<() => void> {
+  async expect(name: string, entry: CacheableEntry): Promise<() => void> {
     await this.#sweeping;
-    const expected = { name, size, since: this.#options.clock.now() };
+    const expected = { name, entry };
     this.#expected.add(expected);
     this.tidy();
     return () => void this.#expected.delete(expected);
@@ -74,7 +68,6 @@ export class Room {
 
   /** Removes everything that no run holds: room for what is wanted now is worth more than what may be wanted later. */
   async clear(): Promise<void> {
-    this.#sweepAll = true;
     this.#tidyTo(0);
     await this.#tidying;
   }
@@ -95,7 +88,7 @@ export class Room {
   #candidates(): EvictionCandidate[] {
     const { index, holders, clock } = this.#options;
     const now = clock.now();
-    const downloading = new Map([...this.#expected].map(({ name, size }) => [name, size]));
+    const downloading = new Map([...this.#expected].map(({ name, entry }) => [name, entry.size]));
     const cached = [...index].map(([name, { entry, usedAt }]) => ({
       name,
       size: entry.kind === 'link' ? 0 : entry.size,
@@ -123,28 +116,32 @@ export class Room {
       await removeAll(aside);
       log.info({ name }, 'dependency removed from the cache');
     }
-    if (chosen.length > 0) this.#sweepAll = true;
-    if (this.#sweepAll || clock.now() >= this.#sweepOldAt) {
-      this.#sweeping = this.#sweep().catch((error: unknown) =>
-        log.warn({ error: messageOf(error) }, 'blobs that nobody needs cannot be removed'),
+    if (chosen.length > 0) this.#evicted = true;
+    if (this.#evicted || limit === 0 || clock.now() >= this.#sweepOldAt) {
+      this.#sweeping = this.#sweep({ evicted: this.#evicted, everything: limit === 0 }).catch(
+        (error: unknown) =>
+          log.warn({ error: messageOf(error) }, 'blobs that nobody needs cannot be removed'),
       );
       await this.#sweeping;
     }
   }
 
-  async #sweep(): Promise<void> {
+  /** What a download that failed has brought spares the next attempt some time, unless everything has to go. */
+  async #sweep({ evicted, everything }: { evicted: boolean; everything: boolean }): Promise<void> {
     const { index, store, clock } = this.#options;
     const now = clock.now();
-    const since = [...this.#expected].map((expected) => expected.since);
-    // What a download that failed has brought spares the next attempt some time; what running ones have found stays as well.
-    const wanted = this.#sweepAll ? now : now - resumableFor;
-    const olderThan = Math.min(wanted, ...since.map((begin) => begin - claimedFor));
-    this.#sweepAll &&= since.length > 0;
+    const unfinished = everything ? now : now - resumableFor;
     this.#sweepOldAt = now + resumableFor;
-    const roots = [...index.values()].map(({ entry }) => entry);
+    const cached = [...index.values()].map(({ entry }) => entry);
+    const coming = [...this.#expected].map(({ entry }) => entry);
+    // What was evicted while something is downloaded gets a second look.
+    this.#evicted &&= coming.length > 0;
+    // Blobs that downloads bring right now are not all within reach of their roots yet, but young; on a full disk they are risked.
+    const young = coming.length > 0 && !everything ? justNow : 0;
+    const olderThan = evicted || everything ? now - young : unfinished;
     await store.use(async (opened) => {
-      await markAndSweep(opened, roots, { olderThan });
-      await opened.sweep(olderThan);
+      await markAndSweep(opened, [...cached, ...coming], { olderThan });
+      await opened.sweep(unfinished);
     });
   }
 }

@@ -1,4 +1,5 @@
 /** Gets everything a run needs before its command can start, all of it at once (execution.md §17.2). */
+import { setMaxListeners } from 'node:events';
 import type { Step } from '../record.ts';
 import { sharedDirectoryOf } from '../shared-directory.ts';
 import { StatusLine } from '../status-line.ts';
@@ -36,6 +37,8 @@ async function together(
 ): Promise<void> {
   const stop = new AbortController();
   const part = { ...attempt, signal: AbortSignal.any([attempt.signal, stop.signal]) };
+  // Each dependency listens to it, and a run may have many.
+  setMaxListeners(0, part.signal);
   let failed: { readonly cause: unknown } | undefined;
   await Promise.all(
     works.map(async (work) => {
