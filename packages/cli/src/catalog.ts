@@ -8,16 +8,20 @@ import { command as catCommand } from './commands/cat.ts';
 import { command as configCommand } from './commands/config.ts';
 import { command as downloadCommand } from './commands/download.ts';
 import { helpCommand } from './commands/help.ts';
+import { command as execCommand } from './commands/exec.ts';
 import { command as infoCommand } from './commands/info.ts';
 import { command as killCommand } from './commands/kill.ts';
 import { command as logoutCommand } from './commands/logout.ts';
 import { command as lsCommand } from './commands/ls.ts';
 import { command as makeCommand } from './commands/make.ts';
+import { command as netcatCommand } from './commands/netcat.ts';
 import { command as newCommand } from './commands/new.ts';
 import { command as printCommand } from './commands/print.ts';
 import { command as rmCommand } from './commands/rm.ts';
 import { command as runCommand } from './commands/run.ts';
 import { command as searchCommand } from './commands/search.ts';
+import { command as statsCommand } from './commands/stats.ts';
+import { command as shellCommand } from './commands/shell.ts';
 import { command as statusCommand } from './commands/status.ts';
 import { command as uploadCommand } from './commands/upload.ts';
 import { command as waitCommand } from './commands/wait.ts';
@@ -40,11 +44,15 @@ export const groups: readonly Group[] = [
       entry('search', ['s'], 'Find bundles on the whole server.', searchCommand),
       entry('ls', [], 'List the bundles of a worksheet.', lsCommand),
       entry('info', ['i'], 'Show what is known about bundles.', infoCommand),
+      entry('stats', [], 'Show what a run uses over time.', statsCommand),
       entry('cat', [], 'Print a file, or list a directory, of a bundle.', catCommand),
       entry('wait', [], 'Wait until a bundle is final.', waitCommand),
       entry('download', ['down'], 'Copy a bundle, or a part of it, to this machine.', downloadCommand),
       entry('kill', [], 'Stop runs.', killCommand),
       entry('write', [], 'Write a text into a file of a running bundle.', writeCommand),
+      entry('netcat', [], 'Send a message to a port of a running bundle.', netcatCommand),
+      entry('exec', [], 'Start a command inside a running bundle.', execCommand),
+      entry('shell', [], 'Open a shell inside a running bundle.', shellCommand),
     ],
   },
   {

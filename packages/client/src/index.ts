@@ -25,6 +25,7 @@ export {
   fetchBundle,
   findSameResult,
   findSameRuns,
+  netcat,
   resolveBundles,
   searchBundles,
   type Bundle,
@@ -48,6 +49,9 @@ export {
   type ResolvedTarget,
   type UploadOptions,
 } from './resources/contents.ts';
+export { openSession, serveSession, type Connect, type Connected } from './session/open-session.ts';
+export type { SessionChannel, SessionHandlers } from './session/channel.ts';
+export { fetchStatistics } from './resources/statistics.ts';
 export { workersInfo } from './resources/workers.ts';
 export {
   appendBundles,
