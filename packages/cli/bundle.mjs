@@ -7,6 +7,7 @@ import { join } from 'node:path';
 /** Files that are loaded with `import()`; nothing that both they and the rest contain is told apart by its class. */
 const apart = {
   'contents-engine': 'packages/cli/src/contents-engine.ts',
+  'session-engine': 'packages/cli/src/session-engine.ts',
   'terminal-prompt': 'packages/cli/src/configuration/terminal-prompt.ts',
 };
 

@@ -16,8 +16,25 @@ test('what every command loads is small: no schemas, no archives, and of Node on
   const inputs = Object.keys(main?.inputs ?? {});
   expect(inputs.filter((path) => /node_modules|packages\/trees/.test(path))).toEqual([]);
   const builtins = main?.imports.filter(({ external }) => external === true).map(({ path }) => path) ?? [];
-  const allowed = ['node:fs', 'node:os', 'node:path', './contents-engine.js', './terminal-prompt.js'];
+  const allowed = [
+    'node:fs',
+    'node:os',
+    'node:path',
+    './contents-engine.js',
+    './session-engine.js',
+    './terminal-prompt.js',
+  ];
   expect(builtins.filter((path) => !allowed.includes(path))).toEqual([]);
+});
+
+test('sessions are loaded later, with nothing in them that is told apart by its class', () => {
+  const inputs = Object.keys(file('session-engine')?.inputs ?? {});
+  expect(inputs.some((path) => path.includes('node_modules/ws/'))).toBe(true);
+  expect(
+    inputs.filter((path) =>
+      /wire\/src\/errors|client\/src\/connection-error|cli\/src\/(usage-error|output)/.test(path),
+    ),
+  ).toEqual([]);
 });
 
 test('what is loaded later shares no class with the rest that is told apart', () => {

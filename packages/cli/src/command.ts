@@ -8,6 +8,8 @@ export interface Command {
   readonly description: string;
   readonly positionals: readonly Positional[];
   readonly flags: readonly Flag[];
+  /** See `Syntax`. */
+  readonly optionsEndAfter?: number;
   /** Command lines with what they do. */
   readonly examples?: readonly (readonly [string, string])[];
   /** @returns the exit code; nothing for 0. */

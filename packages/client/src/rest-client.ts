@@ -1,4 +1,5 @@
 /** One server, spoken to over its REST API: addresses, headers, sign-in, errors. Knows no resource. */
+import { SheafError } from '@sheaf/wire';
 import type { Authentication } from './authentication.ts';
 import { failureOf } from './failure.ts';
 import { encodeQuery, type Query } from './query.ts';
@@ -56,6 +57,35 @@ export class RestClient {
     return (text === '' ? undefined : JSON.parse(text)) as Answer;
   }
 
+  /**
+   * Opens something that is no request, such as a WebSocket, at an address below `/rest` and with the headers of a request. Where
+   * that fails because the token is no longer taken, it is renewed once.
+   */
+  async upgrade<Opened>(
+    path: string,
+    open: (url: string, headers: Readonly<Record<string, string>>) => Promise<Opened>,
+  ): Promise<Opened> {
+    const { authentication } = this.#options;
+    const url = `${this.address}/rest${path}`;
+    const token = await authentication?.token();
+    try {
+      return await open(url, this.#headers(token));
+    } catch (error) {
+      if (!(error instanceof SheafError) || error.status !== 401 || token === undefined) throw error;
+      const renewed = await authentication?.renew(token);
+      if (renewed === undefined) throw error;
+      return await open(url, this.#headers(renewed));
+    }
+  }
+
+  #headers(token: string | undefined): Record<string, string> {
+    return {
+      'x-requested-with': 'XMLHttpRequest',
+      ...this.#options.extraHeaders,
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+    };
+  }
+
   async #request(
     method: string,
     path: string,
@@ -89,14 +119,9 @@ export class RestClient {
     options: RequestOptions,
     { body, whole, token }: { body: Body | undefined; whole: boolean; token: string | undefined },
   ): Promise<TransportResponse> {
-    const headers: Record<string, string> = {
-      'x-requested-with': 'XMLHttpRequest',
-      ...this.#options.extraHeaders,
-      ...options.headers,
-    };
+    const headers = { ...this.#headers(token), ...options.headers };
     if (options.json !== undefined) headers['content-type'] = 'application/json; charset=utf-8';
     else if (options.contentType !== undefined) headers['content-type'] = options.contentType;
-    if (token !== undefined) headers['authorization'] = `Bearer ${token}`;
     return this.#options.transport.send({
       method,
       url: `${this.address}/rest${path}${encodeQuery(options.query ?? {})}`,

@@ -104,7 +104,10 @@ export interface ExecSession {
   resize(size: TerminalSize): Promise<void>;
   /** How the command ended; above 128: by signal `code - 128`. Resolves after the last byte of output can be read. */
   readonly exit: Promise<number>;
-  /** Kills what the session has started and is still there; the run goes on. Resolves when it is gone. */
+  /**
+   * Kills what the session has started and is still there; the run goes on. Resolves when it is gone. After the session's end
+   * nothing happens: what its command has left in the background belongs to the run, and dies with it.
+   */
   close(): Promise<void>;
 }
 

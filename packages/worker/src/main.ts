@@ -1,5 +1,13 @@
 /** The one place that puts the parts of the worker together. */
-import { transferPeer, workerProtocol, type Authentication, type RestClient } from '@sheaf/client';
+import {
+  serveSession,
+  transferPeer,
+  workerProtocol,
+  type Authentication,
+  type RestClient,
+} from '@sheaf/client';
+import { proxySettings } from '@sheaf/client/node';
+import { sessionConnector } from '@sheaf/client/session';
 import type { DetectOptions } from '@sheaf/runtimes';
 import { join } from 'node:path';
 import { describeRuntimes } from './agent/description.ts';
@@ -90,10 +98,13 @@ async function startIn(
     if (!settings.preemptible)
       await clearRunDirectories(paths, new Set(records.map(({ uuid }) => uuid)), log);
     const { tools, closeStores } = await openTools(directory, settings, dependencies, machine, runtimes);
+    const proxy = proxySettings(dependencies.environment);
     const worker = new Worker({
       settings,
       machine,
       protocol: workerProtocol(client, settings.id),
+      connectSession: (socketId, handlers) =>
+        serveSession(client, settings.id, socketId, sessionConnector(handlers, { proxy })),
       tools,
       saved,
       runDirectories: paths.runs,

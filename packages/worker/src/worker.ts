@@ -1,5 +1,5 @@
 /** A worker at work: its loops, and the ways it ends. */
-import type { WorkerProtocol } from '@sheaf/client';
+import type { SessionChannel, SessionHandlers, WorkerProtocol } from '@sheaf/client';
 import type { RunMessage, RunReportInput } from '@sheaf/wire';
 import { Acknowledgements } from './agent/acknowledgements.ts';
 import { CheckinLoop } from './agent/checkin-loop.ts';
@@ -13,6 +13,7 @@ import { diskSpace } from './fingerprint/disk.ts';
 import type { Machine } from './fingerprint/machine.ts';
 import { Prefetcher } from './prefetch/prefetcher.ts';
 import { ReadService } from './reads/service.ts';
+import { SessionService } from './sessions/service.ts';
 import { HeldRuns } from './run/held-runs.ts';
 import type { RunRecord } from './run/record.ts';
 import type { SavedRuns } from './run/saved-runs.ts';
@@ -24,6 +25,8 @@ export interface WorkerParts {
   readonly settings: Settings;
   readonly machine: Machine;
   readonly protocol: WorkerProtocol;
+  /** Connects the worker's end of a session. */
+  readonly connectSession: (socketId: number, handlers: SessionHandlers) => Promise<SessionChannel>;
   readonly tools: Omit<RunTools, 'shutdown'>;
   readonly saved: SavedRuns;
   /** The directory of all run directories. */
@@ -52,6 +55,7 @@ export class Worker {
   readonly #checkins: CheckinLoop;
   readonly #prefetcher: Prefetcher;
   readonly #reporter: Reporter;
+  readonly #sessions: SessionService;
   readonly #disk: DiskRoom;
   readonly #acknowledgements = new Acknowledgements();
   readonly #endedNow: () => void;
@@ -101,6 +105,13 @@ export class Worker {
       signal,
     });
     const reads = new ReadService({ runs: this.#runs, runtimes: tools.runtimes, protocol, signal, log });
+    this.#sessions = new SessionService({
+      runs: this.#runs,
+      runtimes: tools.runtimes,
+      connect: parts.connectSession,
+      signal,
+      log,
+    });
     const handler = new MessageHandler({
       runs: this.#runs,
       acknowledgements: this.#acknowledgements,
@@ -110,6 +121,7 @@ export class Worker {
         this.#started += 1;
       },
       serve: (message) => reads.serve(message),
+      openSession: (message) => this.#sessions.open(message),
       prefetch: (message) => this.#prefetcher.hint(message),
       log,
     });

@@ -11,7 +11,7 @@ import { SyntaxProblem } from './syntax-problem.ts';
  * @throws SyntaxProblem
  */
 export function parseArguments(words: readonly string[], syntax: Syntax): Arguments | 'help' {
-  const parser = new Parser(words, [...syntax.flags, helpFlag]);
+  const parser = new Parser(words, [...syntax.flags, helpFlag], syntax.optionsEndAfter);
   if (parser.run() === 'help') return 'help';
   return new Arguments(parser.values, distribute(parser.positionals, syntax, parser.lists, parser.unknown));
 }
@@ -24,21 +24,31 @@ class Parser {
   readonly lists: string[] = [];
   readonly #words: readonly string[];
   readonly #flags: readonly Flag[];
+  readonly #optionsEndAfter: number | undefined;
   #at = 0;
   #optionsEnded = false;
 
-  constructor(words: readonly string[], flags: readonly Flag[]) {
+  constructor(words: readonly string[], flags: readonly Flag[], optionsEndAfter: number | undefined) {
+    this.#optionsEndAfter = optionsEndAfter;
     this.#words = words;
     this.#flags = flags;
   }
 
   run(): 'help' | undefined {
     for (let word = this.#next(); word !== undefined; word = this.#next()) {
-      if (word.kind === 'positional') this.positionals.push(word.text);
+      if (word.kind === 'positional') this.#positional(word.text);
       else if (word.kind === 'unknown') this.unknown.push(word.text);
       else if (this.#option(word.flag, word.typed, word.attached) === 'help') return 'help';
     }
     return undefined;
+  }
+
+  #positional(text: string): void {
+    this.positionals.push(text);
+    if (this.positionals.length === this.#optionsEndAfter) {
+      this.#optionsEnded = true;
+      if (this.#words[this.#at] === '--') this.#at += 1;
+    }
   }
 
   #next(): Word | undefined {

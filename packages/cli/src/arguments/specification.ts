@@ -42,6 +42,8 @@ export interface Syntax {
   readonly name: string;
   readonly positionals: readonly Positional[];
   readonly flags: readonly Flag[];
+  /** Positionals after which every word is one, whatever it looks like: what follows is a command line of its own. */
+  readonly optionsEndAfter?: number;
 }
 
 export const helpFlag: Flag = { long: '--help', short: '-h', kind: 'switch', help: 'Show this help.' };

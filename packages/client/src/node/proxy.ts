@@ -36,25 +36,35 @@ export interface Route {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** What to hand to `http.request` for this URL; undefined for a direct connection. */
-export async function proxyFor(url: string, settings: ProxySettings): Promise<Route | undefined> {
-  const target = new URL(url);
-  const secure = target.protocol === 'https:';
-  const setting = secure ? settings.https : settings.http;
+/** Where the proxy for this URL is, and what it wants to be told; undefined for a direct connection. */
+export function addressOfProxy(
+  target: URL,
+  settings: ProxySettings,
+): { host: string; port: number; headers: Record<string, string> } | undefined {
+  const setting = target.protocol === 'https:' ? settings.https : settings.http;
   if (setting === undefined || bypasses(target.hostname.toLowerCase(), settings.none)) return undefined;
   const proxy = new URL(setting.includes('://') ? setting : `http://${setting}`);
-  const port = proxy.port === '' ? 80 : Number(proxy.port);
-  const authorization =
+  const headers: Record<string, string> =
     proxy.username === ''
       ? {}
       : {
           'proxy-authorization': `Basic ${btoa(`${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`)}`,
         };
+  return { host: proxy.hostname, port: proxy.port === '' ? 80 : Number(proxy.port), headers };
+}
+
+/** What to hand to `http.request` for this URL; undefined for a direct connection. */
+export async function proxyFor(url: string, settings: ProxySettings): Promise<Route | undefined> {
+  const target = new URL(url);
+  const secure = target.protocol === 'https:';
+  const proxy = addressOfProxy(target, settings);
+  if (proxy === undefined) return undefined;
+  const { host, port, headers } = proxy;
   if (!secure) {
-    const options = { host: proxy.hostname, port, path: url };
-    return { options, headers: { host: target.host, ...authorization } };
+    const options = { host, port, path: url };
+    return { options, headers: { host: target.host, ...headers } };
   }
-  const socket = await tunnel(proxy.hostname, port, target, authorization);
+  const socket = await tunnel(host, port, target, headers);
   const path = `${target.pathname}${target.search}`;
   return {
     options: { host: target.hostname, path, agent: false, createConnection: () => socket },

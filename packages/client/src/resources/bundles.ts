@@ -10,6 +10,7 @@ import type {
 } from '@sheaf/wire';
 import { flatten, flattenAll, flattenOne, type Flat } from '../documents.ts';
 import type { RestClient } from '../rest-client.ts';
+import type { TransportResponse } from '../transport.ts';
 
 export type Bundle = Flat<BundleAttributes> & {
   readonly owner?: Flat<UserAttributes> | null;
@@ -190,4 +191,18 @@ export async function awaitChange(
     ...(signal === undefined ? {} : { signal }),
   });
   return 'data' in answer ? answer.data : answer;
+}
+
+/** Sends text to a TCP port of a running bundle; the answer is whatever comes back, as it is (rest-api.md §21). */
+export function netcat(
+  client: RestClient,
+  uuid: string,
+  port: number,
+  message: string,
+): Promise<TransportResponse> {
+  return client.stream('PUT', `/bundles/${uuid}/netcat/${port}/`, {
+    json: { message },
+    headers: { 'accept-encoding': 'identity' },
+    idleTimeout: 0,
+  });
 }

@@ -101,8 +101,10 @@ class ContainerExec implements ExecSession {
 
   async #close(): Promise<void> {
     const { engine, container, connection, mark, id } = this.#parts;
+    if (this.#over) {
+      return;
+    }
     try {
-      // What it has started in the background goes with it, also where the command itself has ended.
       await runQuietly(engine, container, killMarked(mark));
       await this.#ended(id);
     } catch (error) {

@@ -18,6 +18,7 @@ export class ChildSession implements ExecSession {
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #options: ChildSessionOptions;
   #closed: Promise<void> | undefined;
+  #over = false;
 
   /** @param child leads a process group of its own. */
   constructor(child: ChildProcessWithoutNullStreams, options: ChildSessionOptions) {
@@ -30,7 +31,10 @@ export class ChildSession implements ExecSession {
     child.stdin.on('error', () => child.stdin.destroy());
     this.exit = new Promise((resolve, reject) => {
       child.once('error', reject);
-      child.once('close', (code, signal) => resolve(code ?? 128 + (signal ? constants.signals[signal] : 0)));
+      child.once('close', (code, signal) => {
+        this.#over = true;
+        resolve(code ?? 128 + (signal ? constants.signals[signal] : 0));
+      });
     });
     this.exit.catch(() => undefined);
   }
@@ -47,6 +51,9 @@ export class ChildSession implements ExecSession {
   }
 
   async #close(): Promise<void> {
+    if (this.#over) {
+      return;
+    }
     await this.#options.kill();
     const { pid, exitCode, signalCode } = this.#child;
     if (pid !== undefined && exitCode === null && signalCode === null) {

@@ -9,6 +9,7 @@ import type { Services } from '../services.ts';
 import type { Execution } from '../runs/execution.ts';
 import { registerContentsRoutes } from '../contents/routes.ts';
 import { registerRunRoutes } from '../runs/routes.ts';
+import { sessionUpgrades } from '../runs/sessions/upgrades.ts';
 import { registerWorkerRoutes } from '../workers/routes.ts';
 import { registerWorksheetRoutes } from '../worksheets/routes.ts';
 import { authenticateRequests } from './authenticate.ts';
@@ -18,6 +19,7 @@ import { registerHealthRoutes } from './health.ts';
 import { answerUnknownRoutes } from './not-found.ts';
 import { rewriteUrl } from './request-target.ts';
 import { createStrayBytes } from './stray-bytes.ts';
+import { serveUpgrades } from './upgrades.ts';
 
 export type App = FastifyInstance;
 
@@ -68,6 +70,7 @@ export async function createApp(services: Services, execution: Execution): Promi
   registerContentsRoutes(app, services, execution);
   registerRunRoutes(app, services, execution);
   registerWorkerRoutes(app, services, execution);
+  serveUpgrades(app.server, [sessionUpgrades(services, execution.sessions), execution.wakeUps.upgrade]);
   return app;
 }
 

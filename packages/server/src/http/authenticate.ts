@@ -23,8 +23,12 @@ export function authenticateRequests(app: FastifyInstance, services: Services): 
   });
 }
 
-async function viewerOf(request: FastifyRequest, services: Services): Promise<Viewer> {
-  const token = tokenOf(request);
+function viewerOf(request: FastifyRequest, services: Services): Promise<Viewer> {
+  return viewerOfToken(services, tokenOf(request));
+}
+
+/** An unknown or expired token is nobody's. */
+export async function viewerOfToken(services: Services, token: string | undefined): Promise<Viewer> {
   if (token === undefined) return { kind: 'anonymous' };
   const user = await userOfAccessToken(services.database.queries, token, services.clock.now());
   return user === undefined ? { kind: 'anonymous' } : viewerFrom(user);
@@ -53,9 +57,17 @@ interface Refusal {
 }
 
 function refusalOf(request: FastifyRequest, protectedMode: boolean): Refusal | undefined {
-  const { viewer } = request;
   const { access, allowUnverified } = request.routeOptions.config;
   if (access === undefined) throw new Error(`The route ${request.routeOptions.url} names no access level`);
+  return accessRefusal(request.viewer, { access, allowUnverified }, protectedMode);
+}
+
+/** Why somebody may not call what has this access level; undefined where they may. */
+export function accessRefusal(
+  viewer: Viewer,
+  { access, allowUnverified }: { access: AccessLevel; allowUnverified?: boolean | undefined },
+  protectedMode: boolean,
+): Refusal | undefined {
   if (viewer.kind === 'user' && !viewer.isVerified && allowUnverified !== true) {
     return { error: new SheafError('not-verified', 'User is not verified.'), page: 'resend' };
   }

@@ -15,6 +15,7 @@ import { Maintenance } from './maintenance.ts';
 import { Maker } from './make.ts';
 import { GivenHints } from './prefetch.ts';
 import { requestSettings } from './request-settings.ts';
+import { Sessions } from './sessions/sessions.ts';
 import { Scheduler, type SchedulerCounters } from './scheduler.ts';
 import { SharedRuns } from './shared-filesystem/shared-runs.ts';
 import { StagedRuns } from './staged-runs.ts';
@@ -27,6 +28,8 @@ export interface Execution {
   /** Answers of workers to questions of this process. */
   readonly mailboxes: Mailboxes;
   readonly wakeUps: WakeUps;
+  /** Commands beside those of runs. */
+  readonly sessions: Sessions;
   readonly checkins: CheckinServices;
   readonly sweeper: Sweeper;
   readonly counters: Readonly<SchedulerCounters>;
@@ -46,6 +49,7 @@ export function createExecution(services: Services, options: ExecutionOptions = 
   const held = new HeldCheckins(services.events, services.clock);
   const wakeUps = new WakeUps(services.events, services.clock);
   const linked = new LinkedEntries(services, trees);
+  const sessions = new Sessions(services);
   const maker = new Maker(services, trees, linked);
   const sharedRuns = new SharedRuns(services, trees);
   const entries = new DependencyEntries(trees);
@@ -70,6 +74,7 @@ export function createExecution(services: Services, options: ExecutionOptions = 
     linked,
     mailboxes: new Mailboxes(services.clock),
     wakeUps,
+    sessions,
     checkins: { services, held, wakeUps, deliveries: new RecentDeliveries() },
     sweeper,
     counters: scheduler.counters,
@@ -86,6 +91,7 @@ export function createExecution(services: Services, options: ExecutionOptions = 
     stop: async () => {
       held.stop();
       wakeUps.stop();
+      sessions.stop();
       await Promise.all([scheduler.stop(), maintenance.stop(), sweeper.stop(), sharedRuns.stop()]);
       await maker.stop();
     },

@@ -56,7 +56,10 @@ async function exchange(
     return bytesOf(await ask({ services, mailboxes }, holder, { kind: 'netcat', port, bytes }, signal));
   } catch (error) {
     if (!(error instanceof RunGoneError || error instanceof WorkerRefusedError)) throw error;
-    throw new SheafError('worker-unreachable', error.message, { cause: error });
+    throw new SheafError('worker-unreachable', error.message, {
+      next: 'Look at what the run says: `cl cat <run>/stderr`.',
+      cause: error,
+    });
   }
 }
 

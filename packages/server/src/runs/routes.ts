@@ -51,9 +51,8 @@ export function registerRunRoutes(app: FastifyInstance, services: Services, exec
       url: '/rest/bundles/:uuid/netcurl/:port/*',
       ...open,
       handler: async (request: PortRequest, reply) => {
-        const { uuid, port } = request.params;
-        // As it was sent: what the program gets must not be decoded and encoded again on the way.
-        const target = request.url.slice(request.url.indexOf(`/netcurl/${port}`) + `/netcurl/${port}`.length);
+        const { uuid } = request.params;
+        const target = targetOf(request.url);
         const answer = await netcurl(contextOf(request, reply), uuid, portOf(request), {
           method: request.method,
           target,
@@ -70,8 +69,14 @@ export function registerRunRoutes(app: FastifyInstance, services: Services, exec
   });
 }
 
+/** What follows the port, as it was sent: the program must not get it decoded and encoded again on the way. */
+function targetOf(url: string): string {
+  return /\/netcurl\/[^/?]*(\/[^]*)$/.exec(url)?.[1] ?? '/';
+}
+
 function portOf(request: PortRequest): number {
-  const port = Number(request.params.port);
-  if (Number.isInteger(port) && port > 0 && port < 65_536) return port;
-  throw new SheafError('invalid-request', `${request.params.port} is not a port.`);
+  const { port } = request.params;
+  const number = /^\d{1,5}$/.test(port) ? Number(port) : 0;
+  if (number > 0 && number < 65_536) return number;
+  throw new SheafError('invalid-request', `${port} is not a port: ports are numbers from 1 to 65535.`);
 }

@@ -7,8 +7,8 @@ import type { Readable, Writable } from 'node:stream';
 import type { Clock } from '../services.ts';
 
 export interface RelayOptions {
-  /** How long the sender may be made to wait, in milliseconds. */
-  readonly patience: number;
+  /** How long the sender may be made to wait, in milliseconds; undefined: as long as the reader takes. */
+  readonly patience: number | undefined;
   readonly clock: Clock;
   /** Whether the source is read to its end although the reader is gone; else it is destroyed. For sources that are short. */
   readonly readToEnd: boolean;
@@ -71,7 +71,7 @@ async function take(
 /** False: the reader is still full after the time the sender may wait. */
 async function drained(reader: Writable, { patience, clock }: RelayOptions): Promise<boolean> {
   const impatient = new AbortController();
-  const cancel = clock.after(patience, () => impatient.abort());
+  const cancel = patience === undefined ? () => undefined : clock.after(patience, () => impatient.abort());
   try {
     await room(reader, impatient.signal);
   } finally {

@@ -9,23 +9,37 @@ import type { Mailboxes } from './mailboxes.ts';
 import { relay } from './relay.ts';
 import type { WorkerKey } from './worker-key.ts';
 
-/** How long a slow reader may hold up a worker, which gives up after 60 s, in milliseconds. */
+/** How long a slow reader may hold up an original worker, which gives up after 60 s, in milliseconds. Others wait. */
 const patience = 20_000;
 /** Bodies up to this many bytes are taken whole, so that the worker gets a proper answer even when nobody wants them. */
 const short = 1024 * 1024;
 
-/** @throws SheafError `permission-denied` for the mailbox of another worker */
-export async function requireSocket(services: Services, worker: WorkerKey, socketId: number): Promise<void> {
+/**
+ * Answers the protocol of the worker, whose mailbox it is.
+ * @throws SheafError `permission-denied` for the mailbox of another worker
+ */
+export async function requireSocket(
+  services: Services,
+  worker: WorkerKey,
+  socketId: number,
+): Promise<{ protocol: number }> {
   const row = Number.isSafeInteger(socketId)
     ? await services.database.queries
         .selectFrom('socket')
-        .selectAll()
-        .where('id', '=', socketId)
+        .leftJoin('worker', (join) =>
+          join
+            .onRef('worker.user_id', '=', 'socket.user_id')
+            .onRef('worker.worker_id', '=', 'socket.worker_id'),
+        )
+        .select(['socket.user_id', 'socket.worker_id', 'worker.protocol'])
+        .where('socket.id', '=', socketId)
         .executeTakeFirst()
     : undefined;
   if (row === undefined || row.user_id !== worker.userId || row.worker_id !== worker.workerId) {
     throw new SheafError('permission-denied', 'Not your socket ID!');
   }
+  // A worker that has left meanwhile still answers.
+  return { protocol: row.protocol ?? 1 };
 }
 
 /**
@@ -37,7 +51,7 @@ export async function passData(
   services: Services,
   mailboxes: Mailboxes,
   socketId: number,
-  header: unknown,
+  { header, protocol }: { header: unknown; protocol: number },
   source: IncomingMessage,
 ): Promise<void> {
   const length = Number(source.headers['content-length'] ?? Number.POSITIVE_INFINITY);
@@ -48,7 +62,7 @@ export async function passData(
     return;
   }
   const { taken, passed } = relay(source, body, {
-    patience,
+    patience: protocol >= 2 ? undefined : patience,
     clock: services.clock,
     readToEnd: length <= short,
     spoolPath: () => join(temporaryDirectory(services.settings), `reply-${services.ids.secret(24)}`),

@@ -26,8 +26,6 @@ const large = { config, bodyLimit: 64 * 1024 * 1024 } as const;
 type WorkerRequest = FastifyRequest<{ Params: { worker: string; uuid?: string; socket?: string } }>;
 
 export function registerWorkerRoutes(app: FastifyInstance, services: Services, execution: Execution): void {
-  execution.wakeUps.attach(app.server);
-
   app.get('/rest/workers/info', { config }, async (request, reply) =>
     sendJson(reply, { data: await workerInfos(services.database.queries, requireUser(request)) }),
   );
@@ -80,16 +78,16 @@ export function registerWorkerRoutes(app: FastifyInstance, services: Services, e
       { config },
       async (request: WorkerRequest, reply) => {
         const socketId = Number(request.params.socket);
-        let header: unknown;
+        let about: { header: unknown; protocol: number };
         try {
-          header = headerMessage(queryOf(request).text('header_message'));
-          await requireSocket(services, workerOf(request), socketId);
+          const header = headerMessage(queryOf(request).text('header_message'));
+          about = { header, ...(await requireSocket(services, workerOf(request), socketId)) };
         } catch (error) {
           await discardBody(request.raw);
           throw error;
         }
         try {
-          await passData(services, execution.mailboxes, socketId, header, request.raw);
+          await passData(services, execution.mailboxes, socketId, about, request.raw);
         } catch (error) {
           // The reader or the worker is gone; either way nobody is left to be told.
           services.log.debug({ err: error, socketId }, 'a reply broke off');

@@ -2,10 +2,9 @@
  * The channel that tells workers to check in now (execution.md §7). It carries no data and is not authenticated: a stranger under
  * a worker's id causes noise at most, because every connection of an id is told, and seldom.
  */
-import type { IncomingMessage, Server } from 'node:http';
-import type { Duplex } from 'node:stream';
 import { WebSocketServer, type WebSocket } from 'ws';
 import type { Events } from '../events/events.ts';
+import type { UpgradeHandler } from '../http/upgrades.ts';
 import type { Clock } from '../services.ts';
 
 const mostConnections = 10_000;
@@ -46,19 +45,14 @@ export class WakeUps {
     this.#cancelTick = clock.after(pingInterval, () => this.#tick());
   }
 
-  /** Serves upgrades whose path ends in `/worker/<id>` on the server's own port; all others are refused. */
-  attach(server: Server): void {
-    server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-      const ids = workerIdsFrom(request.url ?? '');
-      const refused =
-        ids.length === 0 || this.#count >= mostConnections || ids.some((id) => this.#crowded(id));
-      if (refused) {
-        socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
-        return;
-      }
-      this.#server.handleUpgrade(request, socket, head, (accepted) => this.#accept(ids, accepted));
-    });
-  }
+  /** Takes connections whose path ends in `/worker/<id>`. */
+  readonly upgrade: UpgradeHandler = ({ request, socket, head }) => {
+    const ids = workerIdsFrom(request.url ?? '');
+    const refused = ids.length === 0 || this.#count >= mostConnections || ids.some((id) => this.#crowded(id));
+    if (refused) return false;
+    this.#server.handleUpgrade(request, socket, head, (accepted) => this.#accept(ids, accepted));
+    return true;
+  };
 
   isConnected(workerId: string): boolean {
     return this.#connections.has(workerId);

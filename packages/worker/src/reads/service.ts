@@ -84,9 +84,9 @@ export class ReadService {
   async #netcat(run: HeldRun, message: NetcatMessage, signal: AbortSignal): Promise<ReadAnswer> {
     const { runtime: name, handle } = run.record;
     const runtime = name === null ? undefined : runtimeNamed(this.#options.runtimes, name);
-    const address = handle === null ? undefined : await runtime?.address(handle);
-    if (address === undefined) throw new ReadProblem(500, 'The run has no network address.');
-    return { kind: 'data', body: await netcat(address, message.port, bytesOf(message), signal) };
+    const reach = async (port: number) =>
+      handle === null || runtime === undefined ? undefined : await runtime.reach(handle, port);
+    return { kind: 'data', body: await netcat(reach, message.port, bytesOf(message), signal) };
   }
 }
 
