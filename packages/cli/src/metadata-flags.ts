@@ -34,7 +34,10 @@ function flagsOf({ key, type, help, clientDefault }: MetadataKey): Flag[] {
   const flag: Flag = { long, kind: kinds[type], help, ...(short === undefined ? {} : { short }) };
   // What is on unless told otherwise needs a way to switch it off.
   if (type === 'bool' && clientDefault === true) {
-    return [flag, { long: offSwitch(long), kind: 'switch', help: 'The opposite, which is not the default.' }];
+    return [
+      flag,
+      { long: offSwitch(long), kind: 'switch', help: `The opposite of ${long}, which is the default.` },
+    ];
   }
   return [flag];
 }
@@ -78,7 +81,13 @@ function givenValue({ key, type, clientDefault }: MetadataKey, given: Arguments)
       return words === undefined ? undefined : [...words];
     }
     case 'bool':
-      if (given.has(long)) return true;
-      return clientDefault === true && given.has(offSwitch(long)) ? false : undefined;
+      return switchValue(long, clientDefault === true, given);
   }
+}
+
+/** @throws UsageError for both the switch and its opposite. */
+function switchValue(long: string, canBeOff: boolean, given: Arguments): boolean | undefined {
+  const isOff = canBeOff && given.has(offSwitch(long));
+  if (isOff && given.has(long)) throw new UsageError(`${long} and ${offSwitch(long)} exclude each other.`);
+  return isOff ? false : given.has(long) ? true : undefined;
 }

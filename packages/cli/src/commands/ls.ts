@@ -2,6 +2,7 @@ import { worksheetFlag } from '../arguments/specification.ts';
 import type { Command } from '../command.ts';
 import { bundleTable, standardColumns } from '../render/bundle-table.ts';
 import { worksheetHeader } from '../render/names.ts';
+import { waitingLines } from '../render/waiting.ts';
 import { placeOf } from '../targets/place.ts';
 
 export const command: Command = {
@@ -35,6 +36,7 @@ export const command: Command = {
       for (const line of worksheetHeader(place.client.address, worksheet)) context.print(line);
       const fields = given.text('--field') ?? standardColumns;
       for (const line of bundleTable(bundles, fields, { numbered: true })) context.print(line);
+      for (const line of waitingLines(bundles, Date.now() / 1000)) context.note(line);
     }
   },
 };

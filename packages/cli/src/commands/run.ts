@@ -6,6 +6,7 @@ import type { Command } from '../command.ts';
 import type { Context } from '../context.ts';
 import { BundleWatch } from '../follow/bundle-watch.ts';
 import { followOutputs } from '../follow/follow-files.ts';
+import { WaitingNotes } from '../follow/waiting-notes.ts';
 import { showInfo } from '../info/show-info.ts';
 import { metadataFlags, metadataOf } from '../metadata-flags.ts';
 import { resolveDependencies } from '../targets/dependencies.ts';
@@ -96,7 +97,12 @@ async function follow(given: Arguments, context: Context, place: Place, uuid: st
   const [wait, tail, verbose] = [given.has('--wait'), given.has('--tail'), given.has('--verbose')];
   if (!wait && !tail) return 0;
   const { client } = place;
-  const watch = new BundleWatch(client, uuid, { onOutage: (message) => context.note(message) });
+  const note = (message: string): void => context.note(message);
+  const waiting = new WaitingNotes({ client, uuid, note });
+  const watch = new BundleWatch(client, uuid, {
+    onOutage: note,
+    onChange: (change) => waiting.changed(change),
+  });
   if (tail) await followOutputs(context, { client, uuid, watch, fromEnd: false });
   const { state } = await watch.final();
   if (wait || verbose) {

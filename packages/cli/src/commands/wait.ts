@@ -3,6 +3,7 @@ import { worksheetFlag } from '../arguments/specification.ts';
 import type { Command } from '../command.ts';
 import { BundleWatch } from '../follow/bundle-watch.ts';
 import { followFile, followOutputs } from '../follow/follow-files.ts';
+import { WaitingNotes } from '../follow/waiting-notes.ts';
 import { placeOf } from '../targets/place.ts';
 import { findTarget } from '../targets/target.ts';
 import { UsageError, valueOf } from '../usage-error.ts';
@@ -10,7 +11,7 @@ import { UsageError, valueOf } from '../usage-error.ts';
 export const command: Command = {
   description: [
     'Wait until a bundle is final. Prints its uuid and succeeds if it is ready; otherwise says its state on stderr and',
-    'ends with code 1.',
+    'ends with code 1. While it does not go on for long, stderr says why.',
   ].join('\n'),
   positionals: [
     { name: 'target_spec', count: 'one', help: 'The bundle; with a path in it, --tail shows that file.' },
@@ -29,8 +30,11 @@ export const command: Command = {
     const place = placeOf(context, given.text('--worksheet-spec'));
     const target = await findTarget(context, given.one('target_spec'), place);
     const limit = timeLimit(given.text('--timeout'));
+    const note = (message: string): void => context.note(message);
+    const waiting = new WaitingNotes({ client: target.client, uuid: target.uuid, note });
     const watch = new BundleWatch(target.client, target.uuid, {
-      onOutage: (message) => context.note(message),
+      onOutage: note,
+      onChange: (change) => waiting.changed(change),
       ...(limit === undefined ? {} : { signal: limit.signal }),
     });
     try {
@@ -48,6 +52,7 @@ export const command: Command = {
       context.print(target.uuid);
       return 0;
     } finally {
+      waiting.stop();
       limit?.cancel();
     }
   },

@@ -25,7 +25,12 @@ export const command: Command = {
   description: "List the workers that are yours or your groups', what they have and how they execute runs.",
   positionals: [],
   flags: [
-    { long: '--verbose', short: '-v', kind: 'switch', help: 'Also say what the runtime of each worker is.' },
+    {
+      long: '--verbose',
+      short: '-v',
+      kind: 'switch',
+      help: 'Also say how each worker executes runs, and how many.',
+    },
     { long: '--json', kind: 'switch', help: 'Print the workers as JSON.' },
   ],
   async run(given, context) {
@@ -42,11 +47,17 @@ export const command: Command = {
     ))
       context.print(line);
     if (!given.has('--verbose')) return;
-    for (const { worker_id: id, runtime } of workers) {
-      context.print(`${id}: ${runtime?.description ?? 'does not say how it executes runs'}`);
-    }
+    for (const worker of workers) context.print(`${worker.worker_id}: ${factsOf(worker).join('; ')}`);
   },
 };
+
+function factsOf({ runtime, slots, preemptible }: WorkerInfo): string[] {
+  return [
+    runtime?.description ?? 'does not say how it executes runs',
+    ...(typeof slots === 'number' ? [`at most ${slots} ${slots === 1 ? 'run' : 'runs'} at once`] : []),
+    ...(preemptible ? ['may be taken away at any time'] : []),
+  ];
+}
 
 /** Scripts split rows at blanks: none of the first five cells may be empty or hold one. */
 function rowOf(worker: WorkerInfo, now: number): string[] {

@@ -12,6 +12,8 @@ const longestPause = 10_000;
 export interface WatchOptions {
   /** Told once when the server is away, and once when it is back. */
   readonly onOutage: (message: string) => void;
+  /** Told of every change, the first look included. */
+  readonly onChange?: (change: BundleChange) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -61,6 +63,7 @@ export class BundleWatch {
       const isNews = this.#latest === undefined || change.version > this.#version;
       this.#latest = change;
       this.#version = Math.max(this.#version, change.version);
+      if (isNews) this.#options.onChange?.(change);
       if (isNews || isFinal(change.state as BundleState)) return change;
     }
   }

@@ -26,7 +26,7 @@ const core = ['bundle_type', 'uuid', 'state', 'command', 'frozen', 'is_anonymous
 
 export function infoLines(bundle: Bundle, options: InfoOptions): string[] {
   const lines = core.map((key) => line(key, bundle[key] ?? null));
-  lines.push(line('owner', userText(bundle.owner)));
+  lines.push(...standingLines(bundle), line('owner', userText(bundle.owner)));
   const keys = keysOf(bundle.bundle_type);
   for (const key of keys) {
     const value = bundle.metadata[key.key] ?? null;
@@ -42,6 +42,11 @@ export function infoLines(bundle: Bundle, options: InfoOptions): string[] {
     if (!known.has(key) && !isEmpty(value)) lines.push(line(key, listText(value)));
   }
   return [...lines, ...dependencyLines(bundle)];
+}
+
+/** Other states say in a key of their own where the bundle stands. */
+function standingLines({ state, state_details: details }: Bundle): string[] {
+  return state === 'created' || state === 'making' ? [line('state_details', details ?? null)] : [];
 }
 
 function line(key: string, value: MetadataValue): string {

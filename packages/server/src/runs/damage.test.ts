@@ -20,12 +20,12 @@ describe.each(databases)('a damaged row (%s)', (database) => {
   });
 
   const set = async (
-    table: 'bundle' | 'worker' | 'bundle_event',
+    table: 'bundle' | 'worker',
     column: string,
     value: unknown,
-    where: Record<string, string>,
+    where: { uuid: string } | { worker_id: string },
   ) => {
-    const [[key = '', wanted = ''] = []] = Object.entries(where);
+    const [key, wanted] = 'uuid' in where ? ['uuid', where.uuid] : ['worker_id', where.worker_id];
     const json = ['metadata', 'dependencies', 'runtime', 'details'].includes(column);
     const given = database === 'postgresql' && json ? sql`cast(${value} as jsonb)` : sql`${value}`;
     const done = await sql`update ${sql.table(table)} set ${sql.ref(column)} = ${given}

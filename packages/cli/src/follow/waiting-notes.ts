@@ -1,0 +1,69 @@
+/*
+ * Tells somebody who waits for a bundle why it does not go on: once that takes longer than a moment, and again when the reason has
+ * changed.
+ */
+import { awaitChange, type RestClient } from '@sheaf/client';
+import type { BundleChange } from '@sheaf/wire';
+import { waitingText } from '../render/waiting.ts';
+
+/** Milliseconds that everything takes now and then. */
+const moment = 2_000;
+/** Milliseconds after which is asked what the dependencies of a bundle do meanwhile: their changes are none of the bundle. */
+const dependencyPause = 15_000;
+
+export interface WaitingNotesOptions {
+  readonly client: RestClient;
+  readonly uuid: string;
+  readonly note: (line: string) => void;
+  /** Milliseconds before the first note. */
+  readonly patience?: number;
+}
+
+export class WaitingNotes {
+  readonly #options: WaitingNotesOptions;
+  #timer: NodeJS.Timeout | undefined;
+  #said: string | undefined;
+  #stopped = false;
+
+  constructor(options: WaitingNotesOptions) {
+    this.#options = options;
+  }
+
+  /** To be told of every change. */
+  changed(change: BundleChange): void {
+    clearTimeout(this.#timer);
+    if (this.#stopped || waitingText(change.state, change.state_details) === undefined) return;
+    this.#later(this.#options.patience ?? moment, () => this.#say(change));
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+  }
+
+  #say(change: BundleChange): void {
+    const text = waitingText(change.state, change.state_details);
+    if (text !== undefined && text !== this.#said) {
+      this.#said = text;
+      this.#options.note(text);
+    }
+    if (change.state === 'created') this.#later(dependencyPause, () => void this.#lookAgain());
+  }
+
+  async #lookAgain(): Promise<void> {
+    const change = await this.#ask();
+    if (!this.#stopped && change?.state === 'created') this.#say(change);
+  }
+
+  /** Whoever waits for the bundle finds out by itself that the server is away, and says so. */
+  async #ask(): Promise<BundleChange | undefined> {
+    const { client, uuid } = this.#options;
+    return await awaitChange(client, uuid, 0, 0).catch(() => undefined);
+  }
+
+  /** Never keeps the program from ending. */
+  #later(milliseconds: number, act: () => void): void {
+    this.#timer = setTimeout(act, milliseconds);
+    this.#timer.unref();
+  }
+}
