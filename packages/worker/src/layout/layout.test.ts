@@ -78,6 +78,34 @@ describe('planLayout', () => {
     expect(() => planLayout('0xa', [file(key)])).toThrow(/leads out/);
   });
 
+  it.each([
+    ['a', 'a/b', 'Key a is an ancestor of key a/b'],
+    ['./a', 'a', 'Duplicate key: a'],
+    ['/x', '/x/y', 'Key /x is an ancestor of key /x/y'],
+  ])('refuses %s beside %s', (one, other, words) => {
+    expect(() => planLayout('0xa', [file(one), file(other)])).toThrow(words);
+  });
+
+  it.each(['stdout', './stderr', 'stdout/x'])('refuses the key %s: output goes there', (key) => {
+    expect(() => planLayout('0xa', [file(key)])).toThrow(/own output/);
+  });
+
+  it('leaves out the output of another run that `.` brings along', () => {
+    const { mounts, links } = planLayout('0xa', [tree('.', 'result', 'stderr', 'stdout')]);
+
+    expect(mounts).toHaveLength(1);
+    expect(links.map(({ path }) => path)).toEqual(['result']);
+  });
+
+  it.each(['x', 'x/y'])('refuses the key %s where `.` brings along an x', (key) => {
+    expect(() => planLayout('0xa', [tree('.', 'w', 'x'), file(key)])).toThrow(/has an entry x/);
+    expect(() => planLayout('0xa', [file(key), tree('.', 'w', 'x')])).toThrow(/has an entry x/);
+  });
+
+  it.each(['/0xa', '/0xa/data', '/0xa_dependencies', '/proc/x', '/sys'])('refuses the key %s', (key) => {
+    expect(() => planLayout('0xa', [file(key)])).toThrow(/needs for itself/);
+  });
+
   it('refuses a file for `.`', () => {
     expect(() => planLayout('0xa', [file('.')])).toThrow(/is a file/);
   });
@@ -144,6 +172,24 @@ describe('links', () => {
     await makeLinks(directory, links);
 
     expect(readlinkSync(join(directory, 'data'))).toBe('/0xa_dependencies/data');
+  });
+
+  it('of an earlier attempt are made anew, with the directories made for them', async () => {
+    await makeLinks(directory, links);
+
+    const made = await makeLinks(directory, links);
+    await removeLinks(directory, links, made);
+
+    expect(readdirSync(directory)).toEqual([]);
+  });
+
+  it('of an earlier attempt leave what that attempt has written beside them', async () => {
+    await makeLinks(directory, links);
+    writeFileSync(join(directory, 'foo/mine'), '');
+
+    await removeLinks(directory, links, await makeLinks(directory, links));
+
+    expect(readdirSync(join(directory, 'foo'))).toEqual(['mine']);
   });
 
   it.each(['data', 'foo'])('are refused where %s is a file', async (name) => {

@@ -5,10 +5,12 @@ import { systemCode } from '../errors.ts';
 import { LayoutProblem, type DependencyLink } from './plan.ts';
 
 /**
+ * What an earlier attempt has made for the same dependencies is made anew (execution.md §20.2).
  * @returns the directories that were made for the links, outermost first, relative to the run directory.
  * @throws LayoutProblem where a link's place is taken by what an earlier attempt wrote.
  */
 export async function makeLinks(directory: string, links: readonly DependencyLink[]): Promise<string[]> {
+  await removeLinks(directory, links, [...new Set(links.flatMap(({ path }) => parentsOf(path)))]);
   const made: string[] = [];
   for (const { path, target } of links) {
     for (const parent of parentsOf(path)) {

@@ -1,5 +1,5 @@
 /** Decides where dependencies are mounted and which links lead to them (execution.md §20.2). */
-import { assertNever } from '@sheaf/domain';
+import { assertNever, clashProblem } from '@sheaf/domain';
 import type { RunMount } from '@sheaf/runtimes';
 import { parseKey } from './keys.ts';
 
@@ -29,8 +29,21 @@ export class LayoutProblem extends Error {
   override readonly name = 'LayoutProblem';
 }
 
-/** Every key is mounted, also where several stand for the same contents. @throws LayoutProblem */
+/** Files that the command's own output goes to. */
+const outputs: readonly string[] = ['stdout', 'stderr'];
+
+/**
+ * Every key is mounted, also where several stand for the same contents. What a `.` brings along under the name of the run's own
+ * output, as the contents of another run do, is left out.
+ * @throws LayoutProblem
+ */
 export function planLayout(uuid: string, dependencies: readonly PlacedDependency[]): Layout {
+  const clash = clashProblem(
+    'run',
+    dependencies.map(({ key }) => key),
+  );
+  if (clash !== undefined)
+    throw new LayoutProblem(`The dependencies cannot stand beside each other: ${clash}`);
   const root = `/${uuid}_dependencies`;
   const mounts: RunMount[] = [];
   const links: DependencyLink[] = [];
@@ -44,9 +57,11 @@ export function planLayout(uuid: string, dependencies: readonly PlacedDependency
       throw new LayoutProblem(`The dependency key ${key} leads out of the run's directory`);
     switch (parsed.kind) {
       case 'inside':
+        requirePlaceBesideOutput(key, parsed.components[0]);
         place(source, parsed.components.join('/'));
         break;
       case 'absolute':
+        requirePlaceInImage(uuid, key, parsed.path);
         mounts.push({ source, target: parsed.path });
         break;
       case 'all': {
@@ -59,12 +74,44 @@ export function planLayout(uuid: string, dependencies: readonly PlacedDependency
         // follow on this machine.
         const all = dependencies.length === 1 ? root : `${root}_all`;
         mounts.push({ source, target: all });
-        links.push(...names.map((name) => ({ path: name, target: `${all}/${name}` })));
+        for (const name of names) {
+          if (!outputs.includes(name)) links.push({ path: name, target: `${all}/${name}` });
+        }
         break;
       }
       default:
         assertNever(parsed);
     }
   }
+  requireOneMeaning(links);
   return { mounts, links };
+}
+
+function requirePlaceBesideOutput(key: string, first: string | undefined): void {
+  if (first === undefined || !outputs.includes(first)) return;
+  throw new LayoutProblem(`The dependency key ${key} is where the run's own output goes; choose another`);
+}
+
+function requirePlaceInImage(uuid: string, key: string, path: string): void {
+  const taken = [`/${uuid}`, `/${uuid}_dependencies`, `/${uuid}_dependencies_all`, '/proc', '/sys'];
+  if (!taken.some((place) => path === place || path.startsWith(`${place}/`))) return;
+  throw new LayoutProblem(`The dependency key ${key} is a place that every container needs for itself`);
+}
+
+/** An entry that `.` brings along may have the name of another key. */
+function requireOneMeaning(links: readonly DependencyLink[]): void {
+  const seen = new Set<string>();
+  const first = ({ path }: DependencyLink) => path.split('/')[0] ?? '';
+  for (const link of links)
+    if (!link.path.includes('/')) {
+      if (seen.has(link.path)) throw twice(link.path);
+      seen.add(link.path);
+    }
+  for (const link of links) if (link.path.includes('/') && seen.has(first(link))) throw twice(first(link));
+}
+
+function twice(name: string): LayoutProblem {
+  return new LayoutProblem(
+    `The dependency . has an entry ${name}, and another dependency has that key; choose another key`,
+  );
 }
