@@ -43,13 +43,20 @@ export function reportOf(
     failure_message: state === 'finalizing' ? record.failure : null,
     bundle_profile_stats: stageTimings(record),
     // What is not known, such as after a restart of the worker, changes nothing.
-    ...(live.cpuUsage === null ? {} : { cpu_usage: live.cpuUsage }),
+    ...(live.cpuUsage === null ? {} : { cpu_usage: meaningful(live.cpuUsage) }),
     ...(live.memory === null ? {} : { memory: live.memory }),
-    ...(live.memory === null || memoryLimit <= 0 ? {} : { memory_usage: live.memory / memoryLimit }),
+    ...(live.memory === null || memoryLimit <= 0
+      ? {}
+      : { memory_usage: meaningful(live.memory / memoryLimit) }),
     memory_max: usage.memoryMax === 0 ? null : usage.memoryMax,
     disk_utilization: usage.disk,
     ...(record.platformFailure ? { platform_failure: true } : {}),
   };
+}
+
+/** As many digits as anybody measures; people read them. */
+function meaningful(value: number): number {
+  return Number(value.toPrecision(3));
 }
 
 /** Wall time of the command in seconds: so far, or in all. */
