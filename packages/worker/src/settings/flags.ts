@@ -209,7 +209,3 @@ const currentFlags = [
 export const flags = [...currentFlags, ...oldFlags] as const satisfies readonly Flag[];
 
 export type FlagName = (typeof flags)[number]['name'];
-
-export function isFlagName(text: string): text is FlagName {
-  return flags.some(({ name }) => name === text);
-}
