@@ -35,7 +35,7 @@ export class Sessions {
         // While the worker is out of reach, its end may still be there.
         if (state !== 'running' && state !== 'worker_offline') this.#endOf(uuid, 'The run has ended.');
       }),
-      events.on('bundle.deleted', ({ uuid }) => this.#endOf(uuid, 'The run was deleted.')),
+      events.on('bundle.deleted', ({ uuid }) => this.#endOf(uuid, 'The run was deleted.', 0)),
     ];
     this.#cancelTick = clock.after(pingInterval, () => this.#tick());
   }
@@ -84,10 +84,10 @@ export class Sessions {
     for (const session of this.#sessions) session.stop(stopping());
   }
 
-  #endOf(uuid: string, why: string): void {
+  #endOf(uuid: string, why: string, delay = lastWords): void {
     for (const session of this.#sessions) {
       if (session.runUuid !== uuid) continue;
-      this.#services.clock.after(lastWords, () => session.fail(new SheafError('action-refused', why)));
+      this.#services.clock.after(delay, () => session.fail(new SheafError('action-refused', why)));
     }
   }
 
