@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from '../tests/support/programs.ts';
 import { commandStart } from './command-start.ts';
+import { dependencies } from './dependencies.ts';
 import { idle } from './idle.ts';
 import { manyFiles } from './many-files.ts';
 import type { Measurement, Row } from './measure.ts';
@@ -14,6 +15,7 @@ const measurements: readonly Measurement[] = [
   commandStart,
   idle,
   runLatency,
+  dependencies,
   largeFile,
   manyFiles,
   hugeStream,

@@ -66,14 +66,15 @@ export const runLatency: Measurement = {
   },
 };
 
-async function connect(installation: Installation) {
+/** Creates runs over the server's REST API, and times them. */
+export async function connect(installation: Installation) {
   const headers = {
     authorization: `Bearer ${await installation.token()}`,
     'content-type': 'application/json',
   };
   const { url } = installation;
 
-  async function create(image: string, command: string): Promise<string> {
+  async function create(image: string, command: string, parent?: string): Promise<string> {
     const answer = await fetch(`${url}/rest/bundles?detached=1`, {
       method: 'POST',
       headers,
@@ -85,7 +86,8 @@ async function connect(installation: Installation) {
               bundle_type: 'run',
               command,
               metadata: runMetadata(image),
-              dependencies: [],
+              dependencies:
+                parent === undefined ? [] : [{ parent_uuid: parent, parent_path: '', child_path: 'input' }],
             },
           },
         ],
@@ -122,9 +124,10 @@ async function connect(installation: Installation) {
       });
       await installation.finished(uuid);
     },
-    async execute(image: string) {
+    /** @param parent a bundle that the run depends on */
+    async execute(image: string, parent?: string) {
       const createdAt = Date.now();
-      const uuid = await create(image, 'head -c 1000 /dev/zero > result; date +%s%3N');
+      const uuid = await create(image, 'head -c 1000 /dev/zero > result; date +%s%3N', parent);
       // The container is removed soon after it ended; its times are asked for while it runs or just after.
       const times = watchTimes(uuid);
       const readyAt = await ready(uuid);

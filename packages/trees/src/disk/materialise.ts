@@ -91,37 +91,63 @@ async function* makeDirectories(
   return undefined;
 }
 
-/** All of it in batches; answers the files that could not be linked so, and with `verify` the others, too. */
+/**
+ * All of it in batches, the next one being put together while the store's thread makes the last; answers the files that could not
+ * be linked so, and with `verify` the others, too.
+ */
 async function* linkAll(
   store: BlobStore,
   root: Entry,
   destination: string,
   options: MaterialiseOptions,
 ): AsyncGenerator<FoundFile, undefined> {
-  let placements: Placement[] = [];
-  let files: (FileEntry | undefined)[] = [];
-  const flush = async (): Promise<FoundFile[]> => {
-    const failed = new Map((await store.place(placements)).map((failure) => [failure.index, failure]));
-    const found: FoundFile[] = [];
-    for (const [index, { path }] of placements.entries()) {
-      const failure = failed.get(index);
-      const entry = files[index];
-      if (failure !== undefined) refuse(failure, path, entry);
-      if (entry !== undefined && (failure !== undefined || options.verify === true)) {
-        found.push({ path, entry, placed: failure === undefined });
-      }
-    }
-    placements = [];
-    files = [];
-    return found;
+  let collected: Batch = { placements: [], files: [] };
+  let running: Promise<FoundFile[]> = Promise.resolve([]);
+  const next = async (): Promise<FoundFile[]> => {
+    const last = await running;
+    running = placeBatch(store, collected, options);
+    // It is looked at a little later.
+    running.catch(() => undefined);
+    collected = { placements: [], files: [] };
+    return last;
   };
-  for await (const { path, entry } of walk(store, root, destination, options)) {
-    placements.push(placementOf(path, entry));
-    files.push(entry.kind === 'file' ? entry : undefined);
-    if (placements.length >= batch) yield* await flush();
+  try {
+    for await (const { path, entry } of walk(store, root, destination, options)) {
+      collected.placements.push(placementOf(path, entry));
+      collected.files.push(entry.kind === 'file' ? entry : undefined);
+      if (collected.placements.length >= batch) yield* await next();
+    }
+    yield* await next();
+    yield* await running;
+  } finally {
+    // Whoever clears up after a failure must not meet what is still being made.
+    await Promise.allSettled([running]);
   }
-  yield* await flush();
   return undefined;
+}
+
+interface Batch {
+  readonly placements: Placement[];
+  /** The files among them, by the same index. */
+  readonly files: (FileEntry | undefined)[];
+}
+
+async function placeBatch(
+  store: BlobStore,
+  { placements, files }: Batch,
+  options: MaterialiseOptions,
+): Promise<FoundFile[]> {
+  const failed = new Map((await store.place(placements)).map((failure) => [failure.index, failure]));
+  const found: FoundFile[] = [];
+  for (const [index, { path }] of placements.entries()) {
+    const failure = failed.get(index);
+    const entry = files[index];
+    if (failure !== undefined) refuse(failure, path, entry);
+    if (entry !== undefined && (failure !== undefined || options.verify === true)) {
+      found.push({ path, entry, placed: failure === undefined });
+    }
+  }
+  return found;
 }
 
 function placementOf(path: string, entry: Entry): Placement {
