@@ -331,6 +331,14 @@ describe('several workers', () => {
   });
 });
 
+it('a group that does not exist is said, and the worker works for its owner', async () => {
+  const worker = await begin(common('--group', 'nobodys')).started();
+
+  await eventually('a warning', () =>
+    Promise.resolve(worker.stderr.includes('There is no such group, or you are not in it') || undefined),
+  );
+});
+
 describe('it ends by itself', () => {
   it('when it is idle, and takes its directory with it', async () => {
     const worker = await begin(

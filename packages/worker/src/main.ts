@@ -11,6 +11,7 @@ import { sessionConnector } from '@sheaf/client/session';
 import type { DetectOptions } from '@sheaf/runtimes';
 import { join } from 'node:path';
 import { describeRuntimes } from './agent/description.ts';
+import { warnOfUnknownGroup } from './agent/group-check.ts';
 import { DependencyCache } from './cache/dependency-cache.ts';
 import { DependencySource } from './cache/dependency-source.ts';
 import { StoreHolder } from './cache/store-holder.ts';
@@ -119,6 +120,7 @@ async function startIn(
       },
     });
     await startOrStop(worker, () => worker.start(records, { stubborn }));
+    if (settings.group !== null) void warnOfUnknownGroup(client, settings.group, log);
     return { runtime: describeRuntimes(runtimes), stop: () => worker.stop(), ended: worker.ended };
   } catch (error) {
     await closeAll(runtimes);
