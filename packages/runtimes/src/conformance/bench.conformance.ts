@@ -17,6 +17,19 @@ export interface RuntimeHarness {
 
 export const never = new AbortController().signal;
 
+/** Says how many of sixty processes it could start. */
+export const forkMany = `python3 -c '
+import os, time
+started = 0
+try:
+    for started in range(60):
+        if os.fork() == 0:
+            time.sleep(30)
+            os._exit(0)
+except OSError:
+    pass
+print(started)'`;
+
 /** Runs of one runtime, started with little ado. */
 export class RunBench {
   runtime!: Runtime;

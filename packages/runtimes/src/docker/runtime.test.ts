@@ -1,4 +1,4 @@
-import { chmod, writeFile } from 'node:fs/promises';
+import { chmod, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   bareImages,
@@ -10,7 +10,7 @@ import {
   type Registry,
 } from '@sheaf/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { benchFor, never, type RuntimeHarness } from '../conformance/bench.conformance.ts';
+import { benchFor, forkMany, never, type RuntimeHarness } from '../conformance/bench.conformance.ts';
 import { testExecution } from '../conformance/execution.conformance.ts';
 import { testExec } from '../conformance/exec.conformance.ts';
 import { testLifecycle } from '../conformance/lifecycle.conformance.ts';
@@ -62,6 +62,46 @@ describeWith('the Docker runtime', [requireDockerEngine, requireRegistry], () =>
         expect(stdout).toBe('plain /bin/sh\n');
         expect(exit).toMatchObject({ exitCode: 3, message: null });
       }
+    });
+
+    it('takes from an image its environment, and nothing else it would do', async () => {
+      const image = await bench.runtime.prepareImage(bare.withOpinions, quietly);
+      const { exit, stdout, specification } = await bench.run(
+        'echo $COLOR $PATH $HOME $PWD; id -u; echo >file',
+        {
+          image,
+        },
+      );
+
+      const home = `/${specification.uuid}`;
+      const owner = await stat(specification.directory);
+      expect(exit).toMatchObject({ exitCode: 0, message: null });
+      expect(stdout).toBe(`blue /bin:/special ${home} ${home}\n${owner.uid}\n`);
+      expect((await stat(join(specification.directory, 'file'))).uid).toBe(owner.uid);
+    });
+
+    it('keeps a run from having more processes than it may', async () => {
+      const processLimit = 20;
+      const modest = await connectDockerRuntime(
+        { address, worker, networkPrefix: 'sheaf-test', processLimit },
+        never,
+      );
+      const specification = await bench.specification(forkMany);
+      const handle = await modest.start(specification, never);
+      bench.handles.push(handle);
+      await modest.wait(handle, never);
+      await modest.close();
+
+      const { stdout } = await bench.output(specification);
+      expect(Number(stdout)).toBeGreaterThan(5);
+      expect(Number(stdout)).toBeLessThan(processLimit);
+    });
+
+    it('leaves no control group behind', async () => {
+      const { handle } = await bench.run('true');
+      await bench.runtime.destroy(handle);
+
+      expect(await groupsNamed(`${handle.uuid}.1`)).toEqual([]);
     });
 
     it('says so where the image has no shell', async () => {
@@ -193,6 +233,20 @@ describeWith('the Docker runtime', [requireDockerEngine, requireRegistry], () =>
     });
   });
 });
+
+/** Where in the host's hierarchies there is a group of this name, two levels below the engine's own. */
+async function groupsNamed(name: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const hierarchy of await readdir('/sys/fs/cgroup')) {
+    const place = join('/sys/fs/cgroup', hierarchy, 'docker');
+    const workers = await readdir(place).catch((): string[] => []);
+    for (const one of workers.filter((entry) => entry.startsWith('sheaf-'))) {
+      const groups = await readdir(join(place, one)).catch((): string[] => []);
+      if (groups.includes(name)) found.push(join(place, one, name));
+    }
+  }
+  return found;
+}
 
 async function fetchEventually(url: string): Promise<string> {
   for (;;) {

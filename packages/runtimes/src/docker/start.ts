@@ -184,15 +184,20 @@ async function ownerOf(directory: string): Promise<string> {
 function startFailure(error: unknown): unknown {
   if (error instanceof EngineError || error instanceof EngineUnreachableError) {
     const userError = error instanceof EngineError && isRequestToBlame(error);
-    return new RuntimeError(`The container could not be started: ${error.message}`, {
-      userError,
-      cause: error,
-    });
+    return new RuntimeError(
+      userError ? error.message : `The container could not be started: ${error.message}`,
+      {
+        userError,
+        cause: error,
+      },
+    );
   }
   return error;
 }
 
-/** Refusals that another worker would give too. */
+/** Refusals that another worker would give too: most often too little memory, or an image made for newer GPU drivers. */
 function isRequestToBlame(error: EngineError): boolean {
-  return /minimum memory limit|argument list too long|range of CPUs/i.test(error.message);
+  return /minimum memory limit|memory limit too low|OOM-killed|argument list too long|range of CPUs|nvidia-container-cli: (requirement|mount) error/i.test(
+    error.message,
+  );
 }

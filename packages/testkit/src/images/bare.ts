@@ -14,15 +14,29 @@ export interface BareImages {
   readonly withoutBash: string;
   /** Has one program and no shell. */
   readonly withoutShell: string;
+  /** Has `/bin/sh`, an entry point, a command, a directory, a user (1234:1234) and `COLOR=blue` of its own. */
+  readonly withOpinions: string;
 }
 
 const version = '1';
+
+const opinions = [
+  'ENTRYPOINT ["/bin/echo", "the entry point"]',
+  'CMD ["the command"]',
+  'USER 1234:1234',
+  'WORKDIR /somewhere',
+  'ENV COLOR=blue HOME=/nowhere PATH=/bin:/special',
+];
 
 /** Names of the images in the registry. */
 export async function bareImages(registry: Registry): Promise<BareImages> {
   return {
     withoutBash: await publishImage({ name: 'no-bash', version, archive: archiveWithoutBash }, registry),
     withoutShell: await publishImage({ name: 'no-shell', version, archive: archiveWithoutShell }, registry),
+    withOpinions: await publishImage(
+      { name: 'opinions', version, archive: archiveWithoutBash, configuration: opinions },
+      registry,
+    ),
   };
 }
 

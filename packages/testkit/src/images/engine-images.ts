@@ -12,6 +12,8 @@ export interface ImageSource {
   readonly version: string;
   /** Path of the root file system's archive. */
   archive(): Promise<string>;
+  /** Lines of a Dockerfile that set what is not in the file system, such as `ENV` and `USER`. */
+  readonly configuration?: readonly string[];
 }
 
 /** Puts an image into the engine (once for all test runs) and into the registry; answers its name there. */
@@ -21,7 +23,8 @@ export async function publishImage(source: ImageSource, registry: Registry): Pro
     const local = { repository: `sheaf-test/${source.name}`, tag: source.version };
     if (!(await isPresent(engine, `${local.repository}:${local.tag}`))) {
       const archive = createReadStream(await source.archive());
-      await toEnd(engine.importImage(archive, { repo: local.repository, tag: local.tag }));
+      const changes = source.configuration === undefined ? {} : { changes: source.configuration.join('\n') };
+      await toEnd(engine.importImage(archive, { repo: local.repository, tag: local.tag, ...changes }));
     }
     const repository = `${registry.address}/${local.repository}`;
     await engine.tagImage(`${local.repository}:${local.tag}`, repository, local.tag);
