@@ -73,6 +73,11 @@ export class AccountingGroups {
     }
   }
 
+  /** The worker ends: where none of its runs is left, neither is their place. */
+  async leave(): Promise<void> {
+    for (const hierarchy of this.#hierarchies) await removeUnused(join(hierarchy, this.#place));
+  }
+
   /** Removes what a worker that died left behind; `kept` are the names of runs that are still there. */
   async sweep(kept: ReadonlySet<string>): Promise<void> {
     for (const hierarchy of this.#hierarchies) {

@@ -259,6 +259,7 @@ class DockerRuntime implements Runtime {
   async close(): Promise<void> {
     this.#listening?.stop();
     this.#statistics.close();
+    await this.#accounts?.leave();
     await this.#networks.release();
     this.#engine.close();
   }
