@@ -101,9 +101,17 @@ async function follow(given: Arguments, context: Context, place: Place, uuid: st
   const waiting = new WaitingNotes({ client, uuid, note });
   const watch = new BundleWatch(client, uuid, {
     onOutage: note,
-    onChange: (change) => waiting.changed(change),
+    ...(tail ? {} : { onChange: (change) => waiting.changed(change) }),
   });
-  if (tail) await followOutputs(context, { client, uuid, watch, fromEnd: false });
+  try {
+    if (tail) {
+      waiting.watch();
+      await followOutputs(context, { client, uuid, watch, fromEnd: false });
+    }
+    await watch.final();
+  } finally {
+    waiting.stop();
+  }
   const { state } = await watch.final();
   if (wait || verbose) {
     const include = verbose

@@ -34,11 +34,12 @@ export const command: Command = {
     const waiting = new WaitingNotes({ client: target.client, uuid: target.uuid, note });
     const watch = new BundleWatch(target.client, target.uuid, {
       onOutage: note,
-      onChange: (change) => waiting.changed(change),
+      ...(given.has('--tail') ? {} : { onChange: (change) => waiting.changed(change) }),
       ...(limit === undefined ? {} : { signal: limit.signal }),
     });
     try {
       if (given.has('--tail')) {
+        waiting.watch();
         const options = { client: target.client, uuid: target.uuid, watch, fromEnd: true };
         await (target.subpath === ''
           ? followOutputs(context, options)

@@ -5,6 +5,7 @@
 import { awaitChange, type RestClient } from '@sheaf/client';
 import type { BundleChange } from '@sheaf/wire';
 import { waitingText } from '../render/waiting.ts';
+import { BundleWatch } from './bundle-watch.ts';
 
 /** Milliseconds that everything takes now and then. */
 const moment = 2_000;
@@ -23,22 +24,40 @@ export class WaitingNotes {
   readonly #options: WaitingNotesOptions;
   #timer: NodeJS.Timeout | undefined;
   #said: string | undefined;
-  #stopped = false;
+  readonly #stop = new AbortController();
 
   constructor(options: WaitingNotesOptions) {
     this.#options = options;
   }
 
+  /** Watches the bundle itself, for those who follow its files and hear of its changes late. */
+  watch(): void {
+    const { client, uuid } = this.#options;
+    this.#later(this.#patience / 2, () => {
+      const watch = new BundleWatch(client, uuid, {
+        onOutage: () => undefined,
+        onChange: (change) => this.changed(change),
+        signal: this.#stop.signal,
+      });
+      // Whoever follows the files meets the same error, and says so.
+      watch.final().catch(() => undefined);
+    });
+  }
+
   /** To be told of every change. */
   changed(change: BundleChange): void {
     clearTimeout(this.#timer);
-    if (this.#stopped || waitingText(change.state, change.state_details) === undefined) return;
-    this.#later(this.#options.patience ?? moment, () => this.#say(change));
+    if (this.#stop.signal.aborted || waitingText(change.state, change.state_details) === undefined) return;
+    this.#later(this.#patience, () => this.#say(change));
   }
 
   stop(): void {
-    this.#stopped = true;
+    this.#stop.abort();
     clearTimeout(this.#timer);
+  }
+
+  get #patience(): number {
+    return this.#options.patience ?? moment;
   }
 
   #say(change: BundleChange): void {
@@ -52,7 +71,7 @@ export class WaitingNotes {
 
   async #lookAgain(): Promise<void> {
     const change = await this.#ask();
-    if (!this.#stopped && change?.state === 'created') this.#say(change);
+    if (!this.#stop.signal.aborted && change?.state === 'created') this.#say(change);
   }
 
   /** Whoever waits for the bundle finds out by itself that the server is away, and says so. */

@@ -10,6 +10,8 @@ export interface PlanInput {
   parallelRunsLeft: ReadonlyMap<string, number>;
   /** Runs each user has on workers of others already; none for users not listed. */
   runsElsewhere: ReadonlyMap<string, number>;
+  /** As the plan before answered them; empty for the first. */
+  turnsTaken: ReadonlyMap<string, number>;
   rootUserId: string;
   /** Orders workers that are equally good; the smaller goes first. Called once a worker. */
   tieBreak: (worker: PlanWorker) => number;
@@ -90,6 +92,8 @@ export interface Plan {
   assignments: Assignment[];
   /** For every run that waits, what would let it start. */
   reasons: ReadonlyMap<string, string>;
+  /** How often each user's runs went to workers of others since they wait, for the next plan. */
+  turnsTaken: ReadonlyMap<string, number>;
   /** For the first waiting runs; a few a worker. */
   hints: Hint[];
   /** Runs whose request cannot be read, with the problem: waiting does not help them. */

@@ -91,6 +91,7 @@ const input: fc.Arbitrary<PlanInput> = fc
     workers: workers.map((given, number) => ({ ...given, key: workerKeys[number] ?? '' })),
     parallelRunsLeft: new Map(users.map((name, at) => [name, left[at] ?? 0])),
     runsElsewhere: new Map(users.map((name, at) => [name, elsewhere[at] ?? 0])),
+    turnsTaken: new Map(users.map((name, at) => [name, elsewhere[(at + 1) % users.length] ?? 0])),
     rootUserId: 'root',
     tieBreak: ({ key }: PlanWorker) => ties[workerKeys.indexOf(key)] ?? 0,
   }));
@@ -320,6 +321,7 @@ describe('for any runs and workers, a plan', () => {
           workers: [{ ...poolWorker, cpus }],
           parallelRunsLeft: new Map(),
           runsElsewhere: had,
+          turnsTaken: new Map(),
           rootUserId: 'nobody',
           tieBreak: () => 0,
         };

@@ -75,6 +75,7 @@ function planned(runs: StagedRun[], workers: PlanWorker[], changes: Partial<Plan
     workers,
     parallelRunsLeft: new Map(),
     runsElsewhere: new Map(),
+    turnsTaken: new Map(),
     rootUserId: 'root',
     tieBreak: () => 0,
     ...changes,
@@ -235,6 +236,25 @@ describe('a pass', () => {
     expect(given).toEqual(['many0', 'few1', 'many1', 'few2']);
     const busy = planned(runs, [worker('w')], { runsElsewhere: new Map([['alice', 2]]) });
     expect(busy.assignments.map((assignment) => assignment.run)).toEqual(['few1', 'few2', 'many0', 'many1']);
+  });
+
+  it('takes turns also where only one run fits at a time', () => {
+    let runs = [
+      ...Array.from({ length: 100 }, (_, number) => run(`a${number}`)),
+      run('b0', {}, { ownerId: 'bob' }),
+      run('b1', {}, { ownerId: 'bob' }),
+    ];
+    let turnsTaken: ReadonlyMap<string, number> = new Map();
+    const order: string[] = [];
+    for (let round = 0; round < 7; round += 1) {
+      const result = planned(runs, [worker('w', { cpus: 1 })], { turnsTaken });
+      ({ turnsTaken } = result);
+      order.push(...result.assignments.map((assignment) => assignment.run));
+      runs = runs.filter(({ uuid }) => !order.includes(uuid));
+      // Somebody new has no arrears to be made up for.
+      if (round === 3) runs.push(...['c0', 'c1'].map((uuid) => run(uuid, {}, { ownerId: 'carol' })));
+    }
+    expect(order).toEqual(['a0', 'b0', 'a1', 'b1', 'a2', 'c0', 'a3']);
   });
 
   it('takes no turn away for runs that fit nowhere', () => {

@@ -3,7 +3,7 @@ import { canRunImage, hasRoom, mayTake, occupy, viewsOf, type WorkerView } from 
 import type { Assignment, Plan, PlanInput, ReadableRun, StagedRun } from './plan-types.ts';
 import { bestWorker } from './preference.ts';
 import type { ResourceRequest } from './request.ts';
-import { Turns } from './turns.ts';
+import { beginRound, Turns } from './turns.ts';
 import { explainWaiting } from './waiting.ts';
 
 /**
@@ -26,7 +26,11 @@ export function plan(input: PlanInput): Plan {
   const assigned = new Set<string>();
   const hopeless = new Set<string>();
 
-  const turns = new Turns(readable, runsElsewhere);
+  const turnsTaken = beginRound(
+    input.turnsTaken,
+    readable.map(({ ownerId }) => ownerId),
+  );
+  const turns = new Turns(readable, { load: runsElsewhere, turns: turnsTaken });
   for (let turn = turns.next(); turn !== undefined; turn = turns.next()) {
     const { run, request, ownerId } = turn;
     const candidates = candidatesOf(ownerId);
@@ -44,6 +48,7 @@ export function plan(input: PlanInput): Plan {
     if (chosen.worker.ownerId === ownerId) continue;
     turns.took();
     runsElsewhere.set(ownerId, (runsElsewhere.get(ownerId) ?? 0) + 1);
+    turnsTaken.set(ownerId, (turnsTaken.get(ownerId) ?? 0) + 1);
     const left = parallelRunsLeft.get(ownerId);
     if (left !== undefined) parallelRunsLeft.set(ownerId, left - 1);
   }
@@ -51,12 +56,12 @@ export function plan(input: PlanInput): Plan {
   const explained = explainWaiting(waiting, {
     candidatesOf,
     rootUserId,
-    runsElsewhere,
+    shares: { load: runsElsewhere, turns: turnsTaken },
     mayUseCommon,
     shapeOf: ({ run, request, ownerId }) =>
       shapeOf(run, request, candidatesOf(ownerId).userClass, mayUseCommon(ownerId)),
   });
-  return { assignments, unreadable, ...explained };
+  return { assignments, unreadable, turnsTaken, ...explained };
 }
 
 /** Those that cannot be read are noted and left out. */

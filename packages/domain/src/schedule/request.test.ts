@@ -212,11 +212,11 @@ describe('order', () => {
 
   it('gives the turn to those who have least elsewhere', () => {
     const runs = [run('A', 0, 'A first'), run('A', 0, 'A second'), run('B', 0), run('C', 0)];
-    expect(orderRuns(runs, new Map([['B', 1]])).map(({ name }) => name)).toEqual([
+    expect(orderRuns(runs, { load: new Map([['B', 1]]), turns: new Map() }).map(({ name }) => name)).toEqual([
       'A first',
       'C0',
-      'A second',
       'B0',
+      'A second',
     ]);
   });
 

@@ -1,7 +1,8 @@
 /*
  * Whose run is looked at next (execution.md §13.1, decision 711). Among users, the one who has the fewest runs on workers of others
- * has the turn, and of those the one whose next place in creation order is the oldest; so that a thousand waiting runs of one user
- * cost another's few nothing. Among a user's own runs, higher priorities go first and older ones among equals.
+ * has the turn; of those, the one who has been served least since runs of theirs wait; of those, the one whose next place in
+ * creation order is the oldest. So a thousand waiting runs of one user cost another's few nothing. Among a user's own runs, higher
+ * priorities go first, and older ones among equals.
  */
 
 interface Schedulable {
@@ -16,8 +17,18 @@ interface Queue<Run> {
   readonly runs: Run[];
   /** Places in creation order; a user's next run stands on the oldest that is left. */
   readonly places: number[];
-  served: number;
+  /** How many of `runs` have been handed out. */
+  next: number;
   load: number;
+  turns: number;
+}
+
+/** What each user has had of the workers of others; none where a user is not listed. */
+export interface Shares {
+  /** Runs there now. */
+  readonly load: ReadonlyMap<string, number>;
+  /** Runs that went there since runs of the user wait without a pause. */
+  readonly turns: ReadonlyMap<string, number>;
 }
 
 /** Hands out runs one by one; each `next` is followed by `took` where the run got a place on somebody else's worker. */
@@ -25,15 +36,13 @@ export class Turns<Run extends Schedulable> {
   /** A binary heap: the user whose turn it is comes first. */
   readonly #queues: Queue<Run>[];
 
-  /**
-   * @param runs in creation order.
-   * @param load runs that each user has on workers of others; none where a user is not listed.
-   */
-  constructor(runs: readonly Run[], load: ReadonlyMap<string, number>) {
+  /** @param runs in creation order. */
+  constructor(runs: readonly Run[], { load, turns }: Shares) {
     const queues = new Map<string, Queue<Run>>();
     for (const [place, run] of runs.entries()) {
       const { ownerId } = run;
-      const queue = queues.get(ownerId) ?? newQueue(ownerId, load.get(ownerId) ?? 0);
+      const queue =
+        queues.get(ownerId) ?? newQueue<Run>(ownerId, load.get(ownerId) ?? 0, turns.get(ownerId) ?? 0);
       queues.set(ownerId, queue);
       queue.runs.push(run);
       queue.places.push(place);
@@ -47,22 +56,24 @@ export class Turns<Run extends Schedulable> {
     this.#settle();
     const queue = this.#queues[0];
     if (queue === undefined) return undefined;
-    const run = queue.runs[queue.served];
-    queue.served += 1;
+    const run = queue.runs[queue.next];
+    queue.next += 1;
     return run;
   }
 
   /** The run handed out last has been placed where its owner shares with others. */
   took(): void {
     const queue = this.#queues[0];
-    if (queue !== undefined) queue.load += 1;
+    if (queue === undefined) return;
+    queue.load += 1;
+    queue.turns += 1;
   }
 
   /** Puts the user who was served last where he belongs now, and forgets one who has nothing left. */
   #settle(): void {
     const heap = this.#queues;
     let moving = heap[0];
-    if (moving !== undefined && moving.served === moving.runs.length) {
+    if (moving !== undefined && moving.next === moving.runs.length) {
       const last = heap.pop();
       if (last === undefined || last === moving) return;
       moving = last;
@@ -85,9 +96,9 @@ export class Turns<Run extends Schedulable> {
 /** The runs in the order they are served when every one of them finds a place on somebody else's worker. */
 export function orderRuns<Run extends Schedulable>(
   runs: readonly Run[],
-  load: ReadonlyMap<string, number> = new Map(),
+  shares: Shares = { load: new Map(), turns: new Map() },
 ): Run[] {
-  const turns = new Turns(runs, load);
+  const turns = new Turns(runs, shares);
   const ordered: Run[] = [];
   for (let run = turns.next(); run !== undefined; run = turns.next()) {
     ordered.push(run);
@@ -96,11 +107,28 @@ export function orderRuns<Run extends Schedulable>(
   return ordered;
 }
 
-function newQueue<Run>(ownerId: string, load: number): Queue<Run> {
-  return { ownerId, runs: [], places: [], served: 0, load };
+/**
+ * The turns with which a round begins: whoever waits anew has had as many as the one who has had fewest, so that nobody saves
+ * turns up by not needing any, and nobody is served for hours because of a late start.
+ *
+ * @param waiting everybody with waiting runs.
+ */
+export function beginRound(
+  turns: ReadonlyMap<string, number>,
+  waiting: Iterable<string>,
+): Map<string, number> {
+  const users = [...new Set(waiting)];
+  const known = users.map((user) => turns.get(user)).filter((count) => count !== undefined);
+  const fewest = known.length === 0 ? 0 : known.reduce((least, count) => Math.min(least, count));
+  return new Map(users.map((user) => [user, (turns.get(user) ?? fewest) - fewest]));
+}
+
+function newQueue<Run>(ownerId: string, load: number, turns: number): Queue<Run> {
+  return { ownerId, runs: [], places: [], next: 0, load, turns };
 }
 
 function comesFirst<Run>(one: Queue<Run>, other: Queue<Run>): boolean {
   if (one.load !== other.load) return one.load < other.load;
-  return (one.places[one.served] ?? 0) < (other.places[other.served] ?? 0);
+  if (one.turns !== other.turns) return one.turns < other.turns;
+  return (one.places[one.next] ?? 0) < (other.places[other.next] ?? 0);
 }

@@ -4,13 +4,13 @@ import { hintsPerWorker, type Hint, type Plan, type ReadableRun } from './plan-t
 import { canRunImage, couldHaveRoom, mayTake, type WorkerView } from './pool.ts';
 import { bestWorker } from './preference.ts';
 import { waitingReason, type Ahead } from './reason.ts';
-import { orderRuns } from './turns.ts';
+import { orderRuns, type Shares } from './turns.ts';
 
 export interface AfterPass {
   candidatesOf: (userId: string) => Candidates;
   rootUserId: string;
-  /** Runs each user has on workers of others, this pass included. */
-  runsElsewhere: ReadonlyMap<string, number>;
+  /** This pass included. */
+  shares: Shares;
   mayUseCommon: (userId: string) => boolean;
   /** Equal for runs that qualify for the same workers. */
   shapeOf: (run: ReadableRun) => string;
@@ -36,7 +36,7 @@ export function explainWaiting(
   const hopesByShape = new Map<string, Hopes>();
   const reasonByCase = new Map<string, string>();
   const claims = new Map<WorkerView, Claims>();
-  for (const turn of orderRuns(waiting, after.runsElsewhere)) {
+  for (const turn of orderRuns(waiting, after.shares)) {
     const { run, request, ownerId } = turn;
     const shape = after.shapeOf(turn);
     const candidates = after.candidatesOf(ownerId);
@@ -46,7 +46,7 @@ export function explainWaiting(
     const ahead = aheadOf(turn, hopes, claims);
     claim(turn, hopes, claims);
 
-    const runsElsewhere = mayUseCommon ? 0 : (after.runsElsewhere.get(ownerId) ?? 0);
+    const runsElsewhere = mayUseCommon ? 0 : (after.shares.load.get(ownerId) ?? 0);
     const which = `${ahead} ${runsElsewhere} ${shape}`;
     const reason =
       reasonByCase.get(which) ??

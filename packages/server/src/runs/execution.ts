@@ -62,6 +62,7 @@ export function createExecution(services: Services, options: ExecutionOptions = 
       laysOut: sharedRuns.possible,
       stagedRuns: new StagedRuns(entries),
       hints: new GivenHints(),
+      fairness: { turnsTaken: new Map() },
       log: services.log,
       chance: options.chance ?? Math.random,
     },

@@ -40,6 +40,8 @@ export interface PassContext {
   readonly laysOut: boolean;
   readonly stagedRuns: StagedRuns;
   readonly hints: GivenHints;
+  /** How often whose runs had their turn lately; starts anew with the server. */
+  readonly fairness: { turnsTaken: ReadonlyMap<string, number> };
   readonly log: Services['log'];
   /** Orders equally good workers. */
   readonly chance: () => number;
@@ -61,6 +63,8 @@ export interface PassResult extends NotedReasons {
   readonly makes: readonly string[];
   /** Queued for workers, to be noted in `PassContext.hints` once they are committed. */
   readonly hints: readonly Hint[];
+  /** To be kept in `PassContext.fairness` once this is committed. */
+  readonly turnsTaken: ReadonlyMap<string, number>;
 }
 
 export async function schedulerPass(
@@ -90,6 +94,7 @@ export async function schedulerPass(
     moreReasons: false,
     noted: new Map(),
     hints: [],
+    turnsTaken: new Map<string, number>(),
   };
   if (waiting.length === 0) return empty;
 
@@ -110,7 +115,7 @@ async function placeRuns(
   owners: ReadonlyMap<string, UserRow>,
   restarts: Restarts,
   now: number,
-): Promise<Pick<PassResult, 'assigned' | 'failed' | 'hints' | keyof NotedReasons>> {
+): Promise<Pick<PassResult, 'assigned' | 'failed' | 'hints' | 'turnsTaken' | keyof NotedReasons>> {
   const workers = await readWorkers(unit, now - context.workerTimeout, {
     laysOut: context.laysOut,
   });
@@ -129,6 +134,7 @@ async function placeRuns(
     workers: planWorkers(workers, assignedRuns, sharing),
     parallelRunsLeft: parallelLeft(owners, runsElsewhere),
     runsElsewhere,
+    turnsTaken: context.fairness.turnsTaken,
     rootUserId,
     tieBreak: context.chance,
   });
@@ -158,7 +164,7 @@ async function placeRuns(
     new Map(waiting.map((run) => [run.row.uuid, run])),
     now,
   );
-  return { assigned, failed, hints, ...noted };
+  return { assigned, failed, hints, turnsTaken: decided.turnsTaken, ...noted };
 }
 
 /** What one run or its inputs have wrong must not keep all others from starting (execution.md §31.4). */

@@ -108,6 +108,7 @@ export class Scheduler {
       return passed;
     });
     this.#context.hints.note(result.hints, clock.now());
+    this.#context.fairness.turnsTaken = result.turnsTaken;
     if (result.makes.length > 0) this.#onMakes(result.makes);
     if (result.unchecked.length > 0) {
       for (const uuid of result.unchecked) this.#created.add(uuid);
