@@ -24,7 +24,7 @@ export async function showInfo(
   ]);
   for (const [at, bundle] of bundles.entries()) {
     if (at > 0) context.print('');
-    const shown = { raw: options.raw, hidden, locations: locations[at] ?? [] };
+    const shown = { ...options, hidden, locations: locations[at] ?? [] };
     for (const line of infoLines(bundle, shown)) context.print(line);
     if (options.verbose) await showMore(context, client, bundle);
   }

@@ -38,7 +38,7 @@ const bundle = (more: object = {}): Bundle =>
     ...more,
   }) as unknown as Bundle;
 
-const plain = { raw: false, hidden: false, locations: [] };
+const plain = { raw: false, verbose: false, hidden: false, locations: [] };
 
 test('values are formatted, empty and hidden ones left out', () => {
   expect(infoLines(bundle(), plain)).toEqual([
@@ -79,11 +79,20 @@ test('raw shows every key as it is', () => {
 test('hidden keys are for administrators, stores for everybody', () => {
   const lines = infoLines(bundle(), {
     raw: false,
+    verbose: false,
     hidden: true,
     locations: [{ name: 'blob' }, { name: 'disk1' }],
   });
   expect(lines).toContain('error_traceback           : secret');
   expect(lines).toContain('bundle stores             : blob,disk1');
+});
+
+test('what only those who look closely care for shows with -v and -r', () => {
+  const run = bundle({ metadata: { ...bundle().metadata, action_key: 'abc' } });
+  const line = 'action_key                : abc';
+  expect(infoLines(run, plain)).not.toContain(line);
+  expect(infoLines(run, { ...plain, verbose: true })).toContain(line);
+  expect(infoLines(run, { ...plain, raw: true })).toContain(line);
 });
 
 test('a bundle that may not be read shows what there is', () => {

@@ -16,6 +16,8 @@ import { bundleText, none, userText } from './names.ts';
 export interface InfoOptions {
   /** All known keys, unformatted. */
   readonly raw: boolean;
+  /** Keys for those who look closely, too. */
+  readonly verbose: boolean;
   /** Keys that only administrators care for. */
   readonly hidden: boolean;
   /** Where the contents are, as the server names its stores; empty shows nothing. */
@@ -31,6 +33,7 @@ export function infoLines(bundle: Bundle, options: InfoOptions): string[] {
   for (const key of keys) {
     const value = bundle.metadata[key.key] ?? null;
     if (key.hidden && !options.hidden) continue;
+    if (key.detail && !options.verbose && !options.raw) continue;
     // What a run once waited for says nothing any more when it does not wait.
     if (key.key === 'staged_status' && bundle.state !== 'staged' && !options.raw) continue;
     if (options.raw) lines.push(line(key.key, value));

@@ -12,6 +12,8 @@ export interface MetadataKey {
   readonly format: MetadataFormat | undefined;
   /** Left out of `cl info` unless the viewer is root or asks for it. */
   readonly hidden: boolean;
+  /** Left out of `cl info` unless the viewer asks for more, or for everything. */
+  readonly detail: boolean;
   /** Offered for editing only while the bundle is `created` or `staged`. */
   readonly locked: boolean;
   /** Would tell who made an anonymous bundle. */
@@ -40,7 +42,15 @@ export function isUploadedType(type: BundleType): boolean {
 type Flags = Partial<
   Pick<
     MetadataKey,
-    'generated' | 'optional' | 'format' | 'hidden' | 'locked' | 'identifying' | 'minimum' | 'clientDefault'
+    | 'generated'
+    | 'optional'
+    | 'format'
+    | 'hidden'
+    | 'detail'
+    | 'locked'
+    | 'identifying'
+    | 'minimum'
+    | 'clientDefault'
   >
 >;
 
@@ -59,6 +69,7 @@ const plain = {
   optional: false,
   format: undefined,
   hidden: false,
+  detail: false,
   locked: false,
   identifying: false,
   minimum: undefined,

@@ -130,7 +130,7 @@ const run = [
   generatedKey('runtime', 'str', 'How the command was executed: docker, or sandbox.'),
   // New in Sheaf: runs with the same key have the same result (docs/decisions/0721-action-key.md).
   generatedKey('action_key', 'str', 'Digest of everything that determines the result of the run.', {
-    hidden: true,
+    detail: true,
   }),
   generatedKey('exitcode', 'int', 'Exit code of the command.'),
   generatedKey('job_handle', 'str', 'Legacy name of the run on its worker.', { identifying: true }),

@@ -106,17 +106,17 @@ function checkBundle(input: BundleInput, waitForUpload: boolean, ids: Services['
   return { uuid, type, command: command ?? null, metadata, dependencies: dependencies ?? [] };
 }
 
-/**
- * What the system writes itself is taken from clients only when they copy a bundle from another server, and the size of its
- * contents not even then (rest-api.md §10.2).
- */
+/** What nobody can know but this server: not even copies from other servers bring it along. */
+const ownKeys = new Set(['created', 'data_size', 'action_key']);
+
+/** What the system writes itself is taken from clients only when they copy a bundle from another server (rest-api.md §10.2). */
 function acceptedMetadata(
   type: BundleType,
   sent: Record<string, MetadataValue>,
   isCopy: boolean,
 ): Record<string, MetadataValue> {
   const accepted = Object.entries(sent).filter(([key]) => {
-    if (key === 'created' || key === 'data_size') return false;
+    if (ownKeys.has(key)) return false;
     return isCopy || metadataKey(type, key)?.generated !== true;
   });
   return Object.fromEntries(accepted);

@@ -3,6 +3,7 @@ import { joinPaths, storageProblem } from '@sheaf/domain';
 import { PathError, resolvePath, sizeOf as contentsSize, type Entry, type TreeSource } from '@sheaf/trees';
 import { recomputeDiskUsed, readQuota } from '../accounts/quota.ts';
 import { findBundles } from '../bundles/access.ts';
+import { lockBundles } from '../bundles/locks.ts';
 import { transition, type BundleRow } from '../bundles/transition.ts';
 import type { LinkedEntries } from '../contents/linked-entries.ts';
 import { linkedPath, linkOf } from '../contents/linked.ts';
@@ -193,7 +194,8 @@ async function finish(
   parents: readonly string[],
   now: number,
 ): Promise<void> {
-  // As long as the parents are there, so is what they hold; afterwards this bundle holds it too.
+  // As long as the parents are there, so is what they hold; afterwards this bundle holds it too. Nobody deletes them in between.
+  await lockBundles(unit, parents);
   const present = await findBundles(unit.queries, parents);
   if (present.length < new Set(parents).size)
     throw new MakeError('Invalid dependency: a bundle was deleted meanwhile.');
