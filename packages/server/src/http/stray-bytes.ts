@@ -45,7 +45,9 @@ export function createStrayBytes(): StrayBytes {
 
 function isNulBytes({ rawPacket, bytesParsed }: ParserError): boolean {
   if (!(rawPacket instanceof Uint8Array)) return false;
-  const stray = rawPacket.subarray(typeof bytesParsed === 'number' ? bytesParsed : 0);
+  // For a byte that comes by itself, Node still names the count of the packet before.
+  const understood = typeof bytesParsed === 'number' && bytesParsed < rawPacket.length ? bytesParsed : 0;
+  const stray = rawPacket.subarray(understood);
   return stray.length > 0 && stray.every((byte) => byte === 0);
 }
 

@@ -82,6 +82,26 @@ it('ignores NUL bytes while an answer is outstanding, and still delivers it', as
   expect(text).toContain('{"length":5,"meta":{"version":"1.7.3"}}');
 });
 
+it('ignores NUL bytes after a body of many packets', async () => {
+  const connection = await openRawConnection(server.url);
+  hold();
+  connection.send(
+    'PUT http://x/rest/held/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nX-Requested-With: XMLHttpRequest\r\n\r\n',
+  );
+  const chunk = Buffer.concat([Buffer.from('4000\r\n'), Buffer.alloc(16_384, 'x'), Buffer.from('\r\n')]);
+  for (let count = 0; count < 300; count += 1) connection.send(chunk);
+  connection.send('0\r\n\r\n');
+  await arrived;
+
+  connection.send(new Uint8Array([0]));
+  await server.fetch('/health');
+  connection.send(new Uint8Array([0, 0]));
+  await server.fetch('/health');
+  release();
+
+  expect(await connection.ended()).toContain('{"length":4915200');
+});
+
 it('ignores a NUL byte that comes with the end of the body', async () => {
   const connection = await openRawConnection(server.url);
   hold();

@@ -150,11 +150,13 @@ function holdTime(
   return Math.min(asked ?? longest, longest, bound);
 }
 
+/** A command that has run for fewer seconds than this may well end at once. */
+const justBegun = 10;
+
 /** Between its stages a run waits for the next check-in, which original workers send every few seconds (execution.md §7). */
 function isInTransit(run: RunReport): boolean {
-  return (
-    run.state === 'preparing' || run.state === 'finalizing' || (run.state === 'running' && !commandRuns(run))
-  );
+  if (run.state === 'running') return !commandRuns(run) || run.container_time_total < justBegun;
+  return run.state === 'preparing' || run.state === 'finalizing';
 }
 
 /** Everything the check-in says, in one transaction. Answers what follows for the worker. */

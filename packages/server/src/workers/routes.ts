@@ -56,6 +56,8 @@ export function registerWorkerRoutes(app: FastifyInstance, services: Services, e
         services.clock.now(),
       );
     });
+    // Original workers tell the next stage with their next check-in only; others report by themselves, and hear nothing here.
+    if (granted) execution.wakeUps.wakeSoon(worker.workerId);
     return sendBareJson(reply, granted);
   });
 
