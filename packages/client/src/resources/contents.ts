@@ -66,10 +66,10 @@ export function readContents(
 export function followContents(
   client: RestClient,
   target: ResolvedTarget,
-  options: { offset?: number; tail?: number; signal?: AbortSignal } = {},
+  options: { offset?: number; signal?: AbortSignal } = {},
 ): Promise<TransportResponse> {
   return client.stream('GET', contentsPath('follow', target), {
-    query: { offset: options.offset, tail: options.tail },
+    query: { offset: options.offset },
     headers: { 'accept-encoding': 'identity' },
     idleTimeout: 0,
     ...(options.signal === undefined ? {} : { signal: options.signal }),

@@ -15,8 +15,8 @@ import { changeOwner } from '../files/own-tree.ts';
 import { removeTree } from '../files/remove-tree.ts';
 import {
   ImageError,
-  type ImageRemoval,
   RuntimeError,
+  type ImageRemoval,
   type ExecRequest,
   type ExecSession,
   type ReachablePort,
@@ -29,13 +29,13 @@ import {
   type Runtime,
   type RuntimeCapabilities,
 } from '../port.ts';
-import { execInSandbox, pinnedTo } from './exec.ts';
+import { canEnter, execInRun, reachRun, whyNoEntry } from './enter-run.ts';
+import { pinnedTo } from './exec.ts';
 import { hiddenInside, kernelDirectories, nameServerFile, systemEntries } from './layout.ts';
-import { listenerInside } from './listeners.ts';
 import { isAlive, untilDead } from './liveness.ts';
 import { makeMountPoints } from './mount-points.ts';
 import { planMounts } from './plan.ts';
-import { firstProcess, killProcesses, processUsage } from './processes.ts';
+import { killProcesses, processUsage } from './processes.ts';
 import {
   listRecords,
   readExit,
@@ -291,51 +291,12 @@ export class SandboxRuntime implements Runtime {
         };
   }
 
-  /**
-   * A sandbox with network access is on the host's own network, so that what listens on a port must be shown to be the run's.
-   * One without has no address.
-   */
-  async reach(handle: RunHandle, port: number): Promise<ReachablePort | undefined> {
-    const paths = this.#paths(handle);
-    const record = await readRecord(paths);
-    if (record?.network !== true || !isAlive(paths.alive)) {
-      return undefined;
-    }
-    const first = await firstProcess(paths);
-    return first === undefined ? undefined : await listenerInside(first, port);
+  reach(handle: RunHandle, port: number): Promise<ReachablePort | undefined> {
+    return reachRun(this.#paths(handle), port);
   }
 
-  async exec(handle: RunHandle, request: ExecRequest): Promise<ExecSession> {
-    if (!this.capabilities.exec) {
-      throw new RuntimeError(`This worker's ${whyNoEntry}`, { userError: false });
-    }
-    const paths = this.#paths(handle);
-    const record = await readRecord(paths);
-    const first = isAlive(paths.alive) ? await firstProcess(paths) : undefined;
-    if (record === undefined || first === undefined) {
-      throw new RuntimeError('The run has ended', { userError: true });
-    }
-    if (record.command === undefined) {
-      throw new RuntimeError(
-        'The run was started by an earlier version of the worker, which cannot be entered',
-        {
-          userError: false,
-        },
-      );
-    }
-    const { groups, tool } = this.#options;
-    const name = recordName(handle.uuid, handle.epoch);
-    return await execInSandbox(
-      {
-        first,
-        groups: groups ? groupDirectoriesOf(groups, name) : [],
-        ownUserNamespace: !isRoot() && tool.name === 'unshare',
-        ownNetwork: !record.network,
-        directory: `/${handle.uuid}`,
-        ...record.command,
-      },
-      request,
-    );
+  exec(handle: RunHandle, request: ExecRequest): Promise<ExecSession> {
+    return execInRun(handle, this.#paths(handle), this.#options, request);
   }
 
   async close(): Promise<void> {
@@ -350,13 +311,6 @@ export class SandboxRuntime implements Runtime {
 function handleOf({ uuid, epoch }: { readonly uuid: string; readonly epoch: number }): RunHandle {
   return { runtime: sandboxRuntimeName, uuid, epoch, data: {} };
 }
-
-/** bubblewrap without root hides a run in a user namespace inside another one, which nobody can join. */
-function canEnter(tool: SandboxTool): boolean {
-  return isRoot() || tool.name === 'unshare';
-}
-
-const whyNoEntry = 'sandboxes of bubblewrap without root cannot be entered (no `cl exec`)';
 
 function describe(options: SandboxRuntimeOptions): string {
   return [

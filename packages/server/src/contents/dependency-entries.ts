@@ -11,6 +11,8 @@ const mostKept = 20_000;
 type Parent = Pick<BundleRow, 'root_entry' | 'contents_digest'>;
 
 export class DependencyEntries {
+  /** Whether what waited already when the server started has been looked up. */
+  caughtUp = false;
   readonly #trees: TreeSource;
   readonly #kept = new Map<string, Entry | undefined>();
   readonly #through = new Map<string, Entry>();

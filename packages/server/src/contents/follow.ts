@@ -2,11 +2,12 @@
  * Follows a file of a run: its bytes as they are written, until the run is final. While it runs they come from the worker, then from
  * the store; the position is counted here, so that no byte is lost or comes twice.
  */
-import { finalStates, isFinal } from '@sheaf/domain';
+import { finalStates, isFinal, matchDependency } from '@sheaf/domain';
 import { SheafError, type ReadArguments } from '@sheaf/wire';
 import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { pipeline } from 'node:stream';
+import type { AnyQueries } from '../accounts/users.ts';
 import { requireBundle } from '../bundles/access.ts';
 import { bundleState } from '../bundles/row.ts';
 import { watchBundle } from '../events/waiting.ts';
@@ -27,11 +28,46 @@ export interface FollowRequest {
   readonly offset: number;
 }
 
-/** @throws SheafError where the bundle is gone, or unreadable meanwhile */
+/**
+ * Looks whether there is something to follow, or may come. Answers where it is, if it is not on a worker.
+ * @throws SheafError `not-found` where a final bundle has nothing there; `invalid-request` for what is no file
+ */
+export async function findFollowed(
+  context: LocateContext,
+  request: FollowRequest,
+): Promise<Located | undefined> {
+  const { queries } = context.services.database;
+  const bundle = await requireBundle(queries, context.viewer, request.uuid, 'read');
+  const isOver = isFinal(bundleState(bundle));
+  // A worker need not be asked for what can only be the run's own.
+  if (!isOver && !(await mayBeInput(queries, request))) return undefined;
+  const stored = await locateStored(context, request);
+  if (stored === undefined && isOver) {
+    throw new SheafError('not-found', `Bundle ${request.uuid} has no file ${request.path}.`);
+  }
+  return stored;
+}
+
+async function mayBeInput(queries: AnyQueries, { uuid, path }: FollowRequest): Promise<boolean> {
+  const dependencies = await queries
+    .selectFrom('dependency')
+    .selectAll()
+    .where('child_uuid', '=', uuid)
+    .execute();
+  return matchDependency(path, dependencies) !== undefined;
+}
+
+/**
+ * @param found what `findFollowed` has answered
+ * @throws SheafError where the bundle is gone, or unreadable meanwhile
+ */
 export async function* follow(
   context: LocateContext,
   request: FollowRequest,
+  found: Located | undefined,
 ): AsyncGenerator<Buffer, undefined> {
+  // Inputs do not change, even while the run does.
+  if (found !== undefined) return yield* readRest(context, found, request.offset);
   const { services, signal } = context;
   const watch = watchBundle(services.events, services.clock, request.uuid, signal);
   // Whoever has the run need not be waited for once it is final.
@@ -80,10 +116,7 @@ interface Asking extends LocateContext {
  * The file in the store, or in a dependency of the run.
  * @throws SheafError `invalid-request` for what is no file
  */
-export async function locateStored(
-  context: LocateContext,
-  request: FollowRequest,
-): Promise<Located | undefined> {
+async function locateStored(context: LocateContext, request: FollowRequest): Promise<Located | undefined> {
   let located: Located;
   try {
     located = await locate(context, request.uuid, request.path, 0);
@@ -91,26 +124,24 @@ export async function locateStored(
     if (error instanceof SheafError && error.code === 'not-found') return undefined;
     throw error;
   }
-  if (located.kind === 'worker') return undefined;
   if (located.info.type !== 'file') {
-    throw new SheafError(
-      'invalid-request',
-      `${located.info.name} is a ${located.info.type}; only a file is followed.`,
-    );
+    const what = located.info.type === '' ? 'device' : located.info.type;
+    throw new SheafError('invalid-request', `${located.info.name} is a ${what}; only a file is followed.`);
   }
-  return located;
+  return located.kind === 'worker' ? undefined : located;
 }
 
 async function* readRest(
   { services }: LocateContext,
   located: Located,
   position: number,
-): AsyncGenerator<Buffer> {
-  if (position >= located.info.size) return;
+): AsyncGenerator<Buffer, undefined> {
+  if (position >= located.info.size) return undefined;
   if (located.kind === 'linked') yield* readLinkedFile(located.place, { offset: position });
   if (located.kind === 'stored' && located.entry.kind === 'file') {
     yield* services.store.read(located.entry.digest, { offset: position });
   }
+  return undefined;
 }
 
 /** What the worker has from the position on; ends, without an error, where it has no more or is gone. */

@@ -1,19 +1,16 @@
 /* Reading contents: info, download, entry and follow (rest-api.md §18, §19). */
-import { isFinal } from '@sheaf/domain';
 import type { Entry } from '@sheaf/trees';
 import { SheafError, type EntryResponse } from '@sheaf/wire';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { requireBundle } from '../bundles/access.ts';
-import { bundleState } from '../bundles/row.ts';
 import { hangUpSignal } from '../http/hang-up.ts';
 import { sendJson } from '../http/json.ts';
 import { queryOf } from '../http/query.ts';
 import type { Execution } from '../runs/execution.ts';
 import type { Services } from '../services.ts';
 import { commonHeaders, openDownload } from './download.ts';
-import { follow, locateStored } from './follow.ts';
+import { findFollowed, follow } from './follow.ts';
 import type { LinkedEntries } from './linked-entries.ts';
 import { locate, type Located, type LocateContext } from './locate.ts';
 import { acceptsGzip, requestedPart } from './part.ts';
@@ -84,12 +81,7 @@ export function registerReadRoutes(app: FastifyInstance, services: Services, exe
         offset: queryOf(request).integer('offset') ?? 0,
       };
       if (target.offset < 0) throw new SheafError('invalid-request', 'The offset must be at least 0.');
-      const bundle = await requireBundle(services.database.queries, request.viewer, target.uuid, 'read');
-      if (isFinal(bundleState(bundle))) {
-        const stored = await translated(() => locateStored(context, target));
-        if (stored === undefined)
-          throw new SheafError('not-found', `Bundle ${target.uuid} has no file ${target.path}.`);
-      }
+      const found = await translated(() => findFollowed(context, target));
       // The headers go out at once, so that the reader knows that somebody is there, even if nothing is written for long.
       reply.hijack();
       reply.raw.writeHead(200, {
@@ -100,7 +92,7 @@ export function registerReadRoutes(app: FastifyInstance, services: Services, exe
       });
       reply.raw.flushHeaders();
       try {
-        await pipeline(Readable.from(follow(context, target), { objectMode: false }), reply.raw);
+        await pipeline(Readable.from(follow(context, target, found), { objectMode: false }), reply.raw);
       } catch (error) {
         // The connection is broken off already: what was sent must not look complete.
         request.log.debug({ err: error, bundle: target.uuid }, 'following ended early');

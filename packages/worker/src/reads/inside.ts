@@ -110,6 +110,10 @@ function problemOf(path: string, error: unknown): ReadProblem | undefined {
       return new ReadProblem(404, `${path} is a link, which is not followed.`, { cause: error });
     case 'ENOTDIR':
       return new ReadProblem(404, `${path} is not a directory.`, { cause: error });
+    case 'ENAMETOOLONG':
+      return new ReadProblem(404, `${path.slice(0, 100)}… is longer than any name.`, { cause: error });
+    case 'ENXIO':
+      return new ReadProblem(404, `${path} is not a file.`, { cause: error });
     case 'EACCES':
     case 'EPERM':
       return new ReadProblem(403, `${path} may not be read by the worker.`, { cause: error });

@@ -36,6 +36,7 @@ export async function serveRead(
   const components = readPath(path);
   const { uuid, directory } = run;
   const hidden = dependencyPaths(run.keys);
+  if (request.type !== 'get_target_info') refuseDependencies(components, hidden);
   switch (request.type) {
     case 'get_target_info': {
       const info = await liveTargetInfo({ directory, uuid, components, depth: request.depth, hidden });
@@ -70,6 +71,13 @@ export async function serveRead(
     default:
       return assertNever(request);
   }
+}
+
+/** @throws ReadProblem 404: what the run was given is read where it came from. */
+function refuseDependencies(components: readonly string[], hidden: ReadonlySet<string>): void {
+  const above = components.map((_, index) => components.slice(0, index + 1).join('/'));
+  const dependency = above.find((path) => hidden.has(path));
+  if (dependency !== undefined) throw new ReadProblem(404, `${dependency} is a dependency of the run.`);
 }
 
 async function summary(

@@ -47,16 +47,16 @@ async function describe(
     return await describeDirectory(root, uuid, await root.ownStat(), depth, hidden);
   }
   await using parent = await openInside(directory, components.slice(0, -1));
-  return await describeEntry(parent, name, depth, hidden);
+  return await describeEntry(parent, name, await parent.stat(name), depth, hidden);
 }
 
 async function describeEntry(
   parent: OpenDirectory,
   name: string,
+  stat: Stats,
   depth: number,
   hidden: ReadonlySet<string>,
 ): Promise<LiveTargetInfo> {
-  const stat = await parent.stat(name);
   if (stat.isSymbolicLink()) return { ...common(name, stat), type: 'link', link: await parent.link(name) };
   if (stat.isFile()) return { ...common(name, stat), type: 'file' };
   if (!stat.isDirectory()) return { ...common(name, stat), type: '' };
@@ -75,16 +75,30 @@ async function describeDirectory(
   const info = { ...common(name, stat), type: 'directory' } as const;
   if (depth === 0) return info;
   const contents: LiveTargetInfo[] = [];
-  for (const child of await directory.names()) {
-    if (hidden.has(directory.below(child))) continue;
-    try {
-      contents.push(await describeEntry(directory, child, depth - 1, hidden));
-    } catch (error) {
-      // Gone since it was listed: a command at work does that.
-      if (!(error instanceof ReadProblem)) throw error;
+  const names = (await directory.names()).filter((child) => !hidden.has(directory.below(child)));
+  for (let at = 0; at < names.length; at += atOnce) {
+    const some = names.slice(at, at + atOnce);
+    const stats = await Promise.all(some.map((child) => unlessGone(() => directory.stat(child))));
+    for (const [index, child] of some.entries()) {
+      const its = stats[index];
+      const entry = its && (await unlessGone(() => describeEntry(directory, child, its, depth - 1, hidden)));
+      if (entry !== undefined) contents.push(entry);
     }
   }
   return { ...info, contents };
+}
+
+/** Entries of a directory that are looked at at the same time. */
+const atOnce = 64;
+
+/** Undefined for what has gone since it was listed: a command at work does that. */
+async function unlessGone<Result>(work: () => Promise<Result>): Promise<Result | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof ReadProblem) return undefined;
+    throw error;
+  }
 }
 
 function common(name: string, stat: Stats): Pick<LiveTargetInfo, 'name' | 'size' | 'perm'> {
