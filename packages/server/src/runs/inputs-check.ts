@@ -3,6 +3,7 @@
  * no worker is bothered. It reads trees, so it comes before the unit of work that stages; contents of final bundles never change.
  */
 import { isFinal } from '@sheaf/domain';
+import type { AnyQueries } from '../accounts/users.ts';
 import { findBundles } from '../bundles/access.ts';
 import { bundleState } from '../bundles/row.ts';
 import type { BundleRow } from '../bundles/transition.ts';
@@ -22,11 +23,13 @@ export interface InputsFinding {
 
 /** Runs looked at in one pass; the others come with the next. */
 const mostAtOnce = 2_000;
+/** Runs that were staged by an earlier process; without this, their messages say less about their inputs. */
+const mostStaged = 10_000;
 const mostNamed = 3;
 
 /**
- * A finding for each candidate that is a `created` run with only final parents. Runs that wait for a worker already are looked
- * at as well, so that their messages can say what their inputs are.
+ * A finding for each candidate that is a `created` run with only final parents. The first time, runs that wait for a worker
+ * already are looked at as well, so that their messages can say what their inputs are.
  */
 export async function checkInputs(
   services: Pick<Services, 'database' | 'log'>,
@@ -35,28 +38,20 @@ export async function checkInputs(
 ): Promise<ReadonlyMap<string, InputsFinding>> {
   if (candidates !== 'all' && candidates.size === 0) return new Map();
   const { queries } = services.database;
-  const waiting = queries
-    .selectFrom('bundle')
-    .select(['uuid', 'state'])
-    .where('bundle_type', '=', 'run')
-    .where('state', 'in', ['created', 'staged']);
-  const children =
-    candidates === 'all'
-      ? await waiting.orderBy('state').orderBy('id').limit(mostAtOnce).execute()
-      : await inChunks([...candidates].slice(0, mostAtOnce), (chunk) =>
-          waiting.where('uuid', 'in', chunk).execute(),
-        );
-  const dependencies = await dependenciesOf(
-    queries,
-    children.map(({ uuid }) => uuid),
-  );
+  const children = await runsIn(queries, 'created', candidates, mostAtOnce);
+  if (!entries.caughtUp) {
+    entries.caughtUp = true;
+    children.push(...(await runsIn(queries, 'staged', 'all', mostStaged)));
+  }
+  if (children.length === 0) return new Map();
+  const dependencies = await dependenciesOf(queries, children);
   const parents = new Map<string, BundleRow>();
   for (const row of await findBundles(
     queries,
     dependencies.map(({ parent_uuid: parent }) => parent),
   ))
     parents.set(row.uuid, row);
-  const byChild = new Map(children.map(({ uuid }) => [uuid, [] as typeof dependencies]));
+  const byChild = new Map(children.map((uuid) => [uuid, [] as typeof dependencies]));
   for (const dependency of dependencies) byChild.get(dependency.child_uuid)?.push(dependency);
   const findings = new Map<string, InputsFinding>();
   for (const [uuid, inputs] of byChild) {
@@ -64,6 +59,26 @@ export async function checkInputs(
     if (finding !== undefined) findings.set(uuid, finding);
   }
   return findings;
+}
+
+async function runsIn(
+  queries: AnyQueries,
+  state: 'created' | 'staged',
+  candidates: StagingCandidates,
+  most: number,
+): Promise<string[]> {
+  const waiting = queries
+    .selectFrom('bundle')
+    .select('uuid')
+    .where('state', '=', state)
+    .where('bundle_type', '=', 'run');
+  const rows =
+    candidates === 'all'
+      ? await waiting.orderBy('id').limit(most).execute()
+      : await inChunks([...candidates].slice(0, most), (chunk) =>
+          waiting.where('uuid', 'in', chunk).execute(),
+        );
+  return rows.map(({ uuid }) => uuid);
 }
 
 /** Undefined while a parent is not final, or is not there at all. */
