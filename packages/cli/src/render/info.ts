@@ -32,8 +32,7 @@ export function infoLines(bundle: Bundle, options: InfoOptions): string[] {
   const keys = keysOf(bundle.bundle_type);
   for (const key of keys) {
     const value = bundle.metadata[key.key] ?? null;
-    if (key.hidden && !options.hidden) continue;
-    if (key.detail && !options.verbose && !options.raw) continue;
+    if (isLeftOut(key, options)) continue;
     // What a run once waited for says nothing any more when it does not wait.
     if (key.key === 'staged_status' && bundle.state !== 'staged' && !options.raw) continue;
     if (options.raw) lines.push(line(key.key, value));
@@ -50,6 +49,10 @@ export function infoLines(bundle: Bundle, options: InfoOptions): string[] {
 /** Other states say in a key of their own where the bundle stands. */
 function standingLines({ state, state_details: details }: Bundle): string[] {
   return state === 'created' || state === 'making' ? [line('state_details', details ?? null)] : [];
+}
+
+function isLeftOut({ hidden, detail }: MetadataKey, options: InfoOptions): boolean {
+  return (hidden && !options.hidden) || (detail && !options.verbose && !options.raw);
 }
 
 function line(key: string, value: MetadataValue): string {
