@@ -171,6 +171,14 @@ export {
 export { excludeMatcher } from './run/exclude-patterns.ts';
 export { matchGlob, parseGlob, type Glob } from './run/glob.ts';
 export {
+  failureAfterRetries,
+  isPlatformFailure,
+  judgeFailure,
+  reportedCause,
+  type FailureCause,
+  type SpoiltAttempt,
+} from './run/failure-cause.ts';
+export {
   diskLimitMessage,
   exitCodeMessage,
   failureWithKill,

@@ -170,3 +170,20 @@ export interface BundleChange {
   state: string;
   state_details: string | null;
 }
+
+/** An element of `GET /rest/bundles/<uuid>/events` (new in Sheaf): something that happened to a bundle, oldest first. */
+export interface BundleEvent {
+  /** ISO 8601, server clock. */
+  at: string;
+  /** Such as `assigned`; more may come. */
+  kind: string;
+  /** What happened and what happens next, for people. */
+  text: string;
+  /** The attempt it is about, from 1; null where it is about none. */
+  attempt: number | null;
+  /** Null where no worker was concerned, or where its name would tell whose an anonymous bundle is. */
+  worker_id: string | null;
+  host: string | null;
+  /** More, for programs. */
+  details: Record<string, unknown>;
+}

@@ -70,6 +70,8 @@ export const runReport = z.object({
   runtime: z.string().nullish(),
   /** Protocol 2: the platform, not the command, is to blame: the run may be tried elsewhere. */
   platform_failure: z.boolean().nullish(),
+  /** Protocol 2: why it failed, by the name in the table of causes (domain: failure-cause.ts). */
+  failure_cause: z.string().nullish(),
 });
 
 export const workerRuntime = z.object({
