@@ -20,7 +20,6 @@ export {
   type Registry,
   type RegistryLogin,
 } from './services/registry.ts';
-export { requireShiftedClock, type ShiftedClock } from './services/shifted-clock.ts';
-export { bareImages, type BareImages } from './images/bare.ts';
+export { archiveWithoutBash, bareImages, type BareImages } from './images/bare.ts';
 export { forgetImage } from './images/engine-images.ts';
 export { pythonArchive, pythonImage } from './images/python.ts';

@@ -41,11 +41,19 @@ export async function containerExit(engine: EngineClient, container: Container):
   return {
     exitCode: state.ExitCode,
     outOfMemory: state.OOMKilled ?? false,
-    message: shellMessage(state.ExitCode, log || (state.Error ?? '')),
+    message: explained(shellMessage(state.ExitCode, log || (state.Error ?? ''))),
     startedAt,
     // A command of a moment ends before the engine has noted its start.
     finishedAt: finishedAt !== null && startedAt !== null ? Math.max(finishedAt, startedAt) : finishedAt,
   };
+}
+
+/** What a kernel says about programs of another kind of machine explains itself to few. */
+function explained(message: string | null): string | null {
+  if (message === null || !/exec format error/i.test(message)) {
+    return message;
+  }
+  return `${message.trim()} (the image is made for another kind of processor than this machine has)`;
 }
 
 /** Milliseconds since the epoch; null: it never ran. */

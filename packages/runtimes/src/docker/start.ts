@@ -96,11 +96,11 @@ async function unlessAborted(starter: Starter, container: string, signal: AbortS
 async function createWithShell(starter: Starter, run: RunSpecification, image: string): Promise<string> {
   const guess = starter.shells.guess(image);
   const container = await create(starter, run, image, guess);
-  if (starter.shells.isKnown(image)) {
-    return container;
-  }
   try {
-    const shell = await starter.shells.find(starter.engine, image, container);
+    // Another run may have found it out while this container was being created.
+    const shell = starter.shells.isKnown(image)
+      ? starter.shells.guess(image)
+      : await starter.shells.find(starter.engine, image, container);
     if (shell === guess) {
       return container;
     }

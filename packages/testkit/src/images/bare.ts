@@ -42,7 +42,8 @@ export async function bareImages(registry: Registry): Promise<BareImages> {
 
 const links = ['sh', 'cat', 'echo', 'env', 'id', 'ls', 'ps', 'sleep', 'true'];
 
-function archiveWithoutBash(): Promise<string> {
+/** Path of a root file system with busybox and its shell: 1 MB, to make images of. @throws SkipReason */
+export function archiveWithoutBash(): Promise<string> {
   return cachedArchive(`no-bash-${version}`, (file) =>
     archiveOf(file, async (root) => {
       await mkdir(join(root, 'bin'));
