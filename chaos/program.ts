@@ -1,0 +1,78 @@
+/** One program of the experiment: started, killed, paused, and started again as an operator's supervisor would do it. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
+
+export interface ProgramOptions {
+  readonly name: string;
+  /** The whole command line, words that move it to another host included. */
+  readonly words: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  readonly directory: string;
+  readonly log: string;
+}
+
+/** Milliseconds. */
+const startedAgainAfter = 1000;
+
+export class Program {
+  readonly #options: ProgramOptions;
+  #child: ChildProcess | undefined;
+  #wanted = false;
+
+  constructor(options: ProgramOptions) {
+    this.#options = options;
+  }
+
+  get name(): string {
+    return this.#options.name;
+  }
+
+  get isRunning(): boolean {
+    const child = this.#child;
+    return child !== undefined && child.exitCode === null && child.signalCode === null;
+  }
+
+  /** Starts it unless it runs; returns at once, because whoever speaks to it has to bear that it is not ready. */
+  start(): void {
+    this.#wanted = true;
+    if (this.isRunning) return;
+    const { words, environment, directory, log: file } = this.#options;
+    const [program = '', ...rest] = words;
+    const log = openSync(file, 'a');
+    this.#child = spawn(program, rest, {
+      cwd: directory,
+      env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...environment },
+      stdio: ['ignore', log, log],
+      // Out of reach of a Ctrl-C for the experiment, which ends it in its own order.
+      detached: true,
+    });
+    closeSync(log);
+    // One that ends by itself, because the server is away just then, is started again.
+    this.#child.once('exit', () => {
+      setTimeout(() => {
+        if (this.#wanted) this.start();
+      }, startedAgainAfter);
+    });
+  }
+
+  /** Returns when it is gone. */
+  async end(signal: NodeJS.Signals): Promise<void> {
+    this.#wanted = false;
+    const child = this.#child;
+    if (child === undefined || !this.isRunning) return;
+    const gone = once(child, 'exit');
+    child.kill(signal);
+    // What is paused hears of nothing but SIGKILL.
+    if (signal !== 'SIGKILL') child.kill('SIGCONT');
+    await gone;
+  }
+
+  pause(): void {
+    this.#child?.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.#child?.kill('SIGCONT');
+  }
+}
