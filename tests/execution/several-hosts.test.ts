@@ -282,8 +282,12 @@ describeWith('workers on several hosts', [requireNetwork], () => {
         await addWorker('containers', { flags: ['--tag', 'containers'], runtime: 'docker' });
         const { host, worker } = at('containers');
         const uuid = await dave.ok(
-          ...['run', `${waitForFile}; echo done`],
-          ...['--request-docker-image', image, '--request-queue', 'containers'],
+          'run',
+          `${waitForFile}; echo done`,
+          '--request-docker-image',
+          image,
+          '--request-queue',
+          'containers',
         );
         await installation.inState(uuid, 'running');
 

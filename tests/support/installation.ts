@@ -1,6 +1,6 @@
 /* A whole installation for a test: server and worker as processes of their own, with all data in a temporary home. */
 import type { ChildProcess } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eventually } from '@sheaf/testkit';
@@ -156,7 +156,8 @@ export class Installation {
   async stop(): Promise<void> {
     await end(this.worker, 'SIGTERM');
     await end(this.server, 'SIGTERM');
-    rmSync(this.home, { recursive: true, force: true });
+    // Runs may have left what lies deeper than a path may lead; the system's own program removes that, too.
+    await run('rm', ['-rf', this.home]);
   }
 
   #launch(

@@ -62,10 +62,12 @@ export class InvalidTreeError extends ContentsError {
 export class InvalidNameError extends ContentsError {
   override readonly name = 'InvalidNameError';
   readonly entry: string;
+  readonly reason: string;
 
   constructor(entry: string, reason: string) {
     super(`${entry}: ${reason}`);
     this.entry = entry;
+    this.reason = reason;
   }
 }
 

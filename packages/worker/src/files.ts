@@ -20,9 +20,15 @@ export async function removeAll(path: string): Promise<void> {
   try {
     await rm(path, { recursive: true, force: true, maxRetries: 3 });
   } catch (error) {
+    if (isTooDeep(error)) return await (await import('./remove-deep.ts')).removeDeep(path);
     if (systemCode(error) !== 'EACCES' && systemCode(error) !== 'EPERM') throw error;
     const { openTree } = await import('./open-tree.ts');
     await openTree(path);
     await rm(path, { recursive: true, force: true });
   }
+}
+
+/** Deeper than a path may lead, or than the library calls itself. */
+function isTooDeep(error: unknown): boolean {
+  return systemCode(error) === 'ENAMETOOLONG' || error instanceof RangeError;
 }

@@ -134,6 +134,13 @@ describe('a directory on disk', () => {
     writeFileSync(Buffer.concat([Buffer.from(`${path}/bad`), Buffer.from([0xff])]), '');
     await expect(hashDirectory(path)).rejects.toThrow(InvalidNameError);
     await expect(hashDirectory(path)).rejects.toThrow('bad\\xff');
+    const refused: string[] = [];
+    const { root } = await hashDirectory(path, {
+      onRefused: (entry, reason) => refused.push(`${entry}: ${reason}`),
+    });
+    expect(refused).toEqual(['bad\\xff: its name is not valid UTF-8']);
+    expect(root).toMatchObject({ kind: 'tree' });
+    await hashDirectory(path, { exclude: (entry) => entry.startsWith('bad') });
     const other = await written();
     symlinkSync(Buffer.from([0x61, 0xff]), join(other, 'odd'));
     await expect(hashDirectory(other)).rejects.toThrow('odd');

@@ -33,6 +33,11 @@ export interface ScanOptions {
   readonly onProgress?: (progress: { readonly files: number; readonly bytes: number }) => void;
   /** Told of sockets, pipes and devices, which contents cannot hold and which are left out. */
   readonly onLeftOut?: (path: string, reason: string) => void;
+  /**
+   * Told of entries that contents cannot hold because of their name, their target or the length of their path. They are left out
+   * then; without it they are an error.
+   */
+  readonly onRefused?: (path: string, reason: string) => void;
 }
 
 export interface ScannedFile {
@@ -97,13 +102,21 @@ class Scan {
     const ignored = this.#ignored(absolute);
     const inside =
       this.#options.followLinks === true ? [...above, this.#identity(absolute, path, above)] : above;
-    for (const name of namesIn(absolute)) {
+    for (const name of this.#names(absolute, path)) {
       const below = path === '' ? name : `${path}/${name}`;
       if (this.#options.skip?.has(below) === true || this.#options.exclude?.(below) === true) continue;
       if (ignored?.(name) === true) continue;
       const problem = nameProblem(name);
-      if (problem !== undefined) throw new InvalidNameError(below, problem);
-      await this.#entry(name, below, draft, inside);
+      if (problem !== undefined) {
+        this.#refuse(below, problem, new InvalidNameError(below, problem));
+        continue;
+      }
+      try {
+        await this.#entry(name, below, draft, inside);
+      } catch (error) {
+        if (!(error instanceof InvalidNameError) && !isTooLong(error)) throw error;
+        this.#refuse(below, error instanceof InvalidNameError ? error.reason : tooLong, error);
+      }
       if (this.#breather.due) {
         this.#options.signal?.throwIfAborted();
         this.#report();
@@ -165,6 +178,35 @@ class Scan {
     }
   }
 
+  /** Node puts U+FFFD where a name is no UTF-8; only then are the names read again as bytes, to say which one it is. */
+  #names(directory: string, path: string): string[] {
+    let names: string[];
+    try {
+      names = readdirSync(directory);
+    } catch (error) {
+      if (!isTooLong(error)) throw error;
+      this.#refuse(path, tooLong, error);
+      return [];
+    }
+    if (!names.some((name) => name.includes('\ufffd'))) return names;
+    return readdirSync(directory, { encoding: 'buffer' }).flatMap((bytes) => {
+      try {
+        return [decodeName(bytes)];
+      } catch (error) {
+        if (!(error instanceof InvalidNameError)) throw error;
+        const shown = bytes.toString();
+        if (this.#options.exclude?.(path === '' ? shown : `${path}/${shown}`) === true) return [];
+        this.#refuse(path === '' ? error.entry : `${path}/${error.entry}`, error.reason, error);
+        return [];
+      }
+    });
+  }
+
+  #refuse(path: string, reason: string, error: unknown): void {
+    if (this.#options.onRefused === undefined) throw error;
+    this.#options.onRefused(path, reason);
+  }
+
   #ignored(directory: string): ExcludePath | undefined {
     const name = this.#options.excludeIgnore;
     if (name === undefined) return undefined;
@@ -191,13 +233,10 @@ class Scan {
   }
 }
 
-/** Node puts U+FFFD where a name is no UTF-8; only then are the names read again as bytes, to say which one it is. */
-function namesIn(directory: string): string[] {
-  const names = readdirSync(directory);
-  if (names.some((name) => name.includes('\ufffd'))) {
-    for (const bytes of readdirSync(directory, { encoding: 'buffer' })) decodeName(bytes);
-  }
-  return names;
+const tooLong = 'its path is too long';
+
+function isTooLong(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENAMETOOLONG';
 }
 
 function decodeTarget(bytes: Buffer, path: string): string {

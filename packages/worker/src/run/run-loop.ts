@@ -30,7 +30,14 @@ export type RunEnd = 'finished' | 'restaged' | 'dropped';
  * @param gone called as soon as the run need not be reported any more
  */
 export async function executeRun(run: HeldRun, tools: RunTools, gone: () => void): Promise<RunEnd> {
-  const attempt: Attempt = { run, tools, signal: tools.shutdown, hashed: undefined, destroying: undefined };
+  const attempt: Attempt = {
+    run,
+    tools,
+    signal: tools.shutdown,
+    hashed: undefined,
+    unstorable: undefined,
+    destroying: undefined,
+  };
   for (let failures = 0; ;) {
     tools.shutdown.throwIfAborted();
     const { step } = run.record;

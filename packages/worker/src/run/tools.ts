@@ -43,6 +43,8 @@ export interface Attempt {
   signal: AbortSignal;
   /** Results as they were hashed. */
   hashed: HashedTree | undefined;
+  /** What of the results cannot be stored anywhere, in words for their owner. */
+  unstorable: string | undefined;
   /** The container or sandbox is being removed. */
   destroying: Promise<void> | undefined;
 }

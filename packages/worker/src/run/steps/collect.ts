@@ -7,6 +7,7 @@ import { openTree } from '../../open-tree.ts';
 import { measureDirectory } from '../disk-usage.ts';
 import { takeLastSample } from '../last-reading.ts';
 import { exceededLimits, exitFailure } from '../outcome.ts';
+import { RefusedEntries } from '../refused-entries.ts';
 import type { Step } from '../record.ts';
 import { containerSeconds } from '../report.ts';
 import { runtimeNamed } from '../runtimes.ts';
@@ -22,7 +23,10 @@ export async function collect(attempt: Attempt): Promise<Step> {
   if (record.kill === null) await judge(attempt);
   if (sharedDirectoryOf(record.message) !== undefined) return await leaveInPlace(attempt);
   try {
-    attempt.hashed = await hashResults(attempt);
+    const { hashed, unstorable } = await hashResults(attempt);
+    attempt.hashed = hashed;
+    attempt.unstorable = unstorable;
+    record.usage.disk = sizeOfResults(hashed);
   } catch (error) {
     signal.throwIfAborted();
     record.failure = failureWithUploadError(record.failure, messageOf(error));
@@ -30,7 +34,6 @@ export async function collect(attempt: Attempt): Promise<Step> {
     takeLastSample(attempt);
     return 'finish';
   }
-  record.usage.disk = sizeOfResults(attempt.hashed);
   takeLastSample(attempt);
   return 'upload';
 }
@@ -75,20 +78,25 @@ async function measureAll(directory: string): Promise<number> {
   return (await measureDirectory(directory)).bytes;
 }
 
-async function hashResults({ run, tools, signal }: Attempt): Promise<HashedTree> {
+async function hashResults(
+  attempt: Attempt,
+): Promise<{ hashed: HashedTree; unstorable: string | undefined }> {
+  const { run, tools, signal } = attempt;
   const { exclude_patterns: patterns } = run.record.message.bundle.metadata;
+  const refused = new RefusedEntries();
   const options = {
     signal,
+    onRefused: (path: string, reason: string) => refused.note(path, reason),
     ...(patterns.length === 0 ? {} : { exclude: excludeMatcher(patterns) }),
     onLeftOut: (path: string, reason: string) =>
       tools.log.info({ run: run.uuid, path, reason }, 'left out of the results'),
   };
   try {
-    return await hashDirectory(run.directory, options);
+    return { hashed: await hashDirectory(run.directory, options), unstorable: refused.words };
   } catch (error) {
     if (systemCode(error) !== 'EACCES') throw error;
     await openTree(run.directory);
-    return await hashDirectory(run.directory, options);
+    return { hashed: await hashDirectory(run.directory, options), unstorable: refused.words };
   }
 }
 

@@ -57,7 +57,14 @@ async function attemptWith(failure: (tries: number) => Error | undefined): Promi
   };
   const tools = { results: () => peer, clock, random: () => 1, log: silent } as unknown as Attempt['tools'];
   const hashed = await hashDirectory(directory, { skip: new Set(['states']) });
-  return { run, tools, signal: new AbortController().signal, hashed, destroying: undefined };
+  return {
+    run,
+    tools,
+    signal: new AbortController().signal,
+    hashed,
+    unstorable: undefined,
+    destroying: undefined,
+  };
 }
 
 const away = new ConnectionError('Cannot reach the server.');
@@ -119,6 +126,17 @@ it('waits for the word of the server where the run is given up there, and may be
 
   expect(await upload(attempt)).toBe('finish');
   expect(attempt.run.record).toMatchObject({ failure: null, unsent: false });
+});
+
+it('fails the run where something could not be stored, although all the rest is', async () => {
+  const attempt = await attemptWith(() => undefined);
+  attempt.unstorable = 'b\\xff: its name is not valid UTF-8. Everything else is stored.';
+
+  expect(await upload(attempt)).toBe('finish');
+  expect(attempt.run.record).toMatchObject({
+    unsent: true,
+    failure: 'Error while uploading: b\\xff: its name is not valid UTF-8. Everything else is stored.',
+  });
 });
 
 it('does not go on for ever with failures of its own', async () => {

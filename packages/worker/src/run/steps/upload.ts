@@ -29,6 +29,10 @@ export async function upload(attempt: Attempt): Promise<Step> {
         signal,
         onProgress: ({ bytes }) => run.say(`Uploading results: ${formatSize(bytes)} uploaded.`),
       });
+      if (attempt.unstorable !== undefined) {
+        record.failure = failureWithUploadError(record.failure, attempt.unstorable);
+        record.unsent = true;
+      }
       return 'finish';
     } catch (error) {
       signal.throwIfAborted();
