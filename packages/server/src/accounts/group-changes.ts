@@ -65,6 +65,7 @@ export async function requireGroupAdmin(
 export async function deleteGroup(unit: UnitOfWork, group: GroupRow): Promise<void> {
   // Memberships and permissions go with it.
   await unit.queries.deleteFrom('user_group').where('uuid', '=', group.uuid).execute();
+  unit.announce({ type: 'access.changed' });
 }
 
 /** Adds users, or changes their role. @throws SheafError `not-found` for an unknown one */
@@ -81,6 +82,7 @@ export async function addMembers(
   const unknown = userIds.find((id) => !known.has(id));
   if (unknown !== undefined) throw new SheafError('not-found', `User ${unknown} not found`);
   await setMembers(unit, group, userIds, asAdmin);
+  unit.announce({ type: 'access.changed' });
 }
 
 export async function removeMembers(
@@ -94,6 +96,7 @@ export async function removeMembers(
     .where('group_uuid', '=', group.uuid)
     .where('user_id', 'in', userIds)
     .execute();
+  unit.announce({ type: 'access.changed' });
 }
 
 async function setMembers(

@@ -68,6 +68,7 @@ export async function changeUser(unit: UnitOfWork, user: UserRow, sent: UserAttr
   await refuseUnusable(unit, user, sent);
   const changes = columnsOf(sent);
   if (Object.keys(changes).length === 0) return user;
+  unit.announce({ type: 'access.changed' });
   return await unit.queries
     .updateTable('user')
     .set(changes)

@@ -61,6 +61,7 @@ export function registerPermissionRoutes(app: FastifyInstance, services: Service
           )
           .execute();
       }
+      unit.announce({ type: 'access.changed' });
     });
     const data = entries.map(({ groupUuid, permission, bundleUuid }) => ({
       type: 'bundle-permissions',

@@ -53,6 +53,7 @@ export class Scheduler {
         this.request();
       }),
       events.on('worker.changed', () => this.request()),
+      events.on('access.changed', () => this.request()),
     );
     this.#tick(tickInterval);
     this.request();

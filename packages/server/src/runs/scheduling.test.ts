@@ -214,6 +214,29 @@ describe.each(databases)('scheduling (%s)', (database) => {
     await untilDetails(second, 'You have 1 run on shared workers', 'alice');
   });
 
+  it('looks again at once when somebody’s rights or quotas have changed', async () => {
+    const { id } = await server.createUser({ name: 'alice', parallelRuns: 0 });
+    const name = `team_${database}`;
+    await makeGroup(server, 'carol', name);
+    const shared = scriptedWorker(server, { id: 'shared', owner: 'carol', group_name: name });
+    const common = scriptedWorker(server, { id: 'common', tag: 'x', tag_exclusive: true });
+    await shared.checkin({ hold: 0 });
+    await common.checkin({ hold: 0 });
+    const run = await staged({ as: 'alice' });
+    const queued = await staged({ as: 'alice', metadata: { request_queue: 'x' } });
+    await untilDetails(queued, 'Your quota allows you no runs on shared workers', 'alice');
+
+    const members = `/rest/groups/${name}/relationships/members`;
+    const json = { data: [{ type: 'users', id }] };
+    expect((await ask(server, members, { as: 'carol', method: 'POST', json })).status).toBe(200);
+    await untilDetails(run, 'belong to users who may not control this run', 'alice');
+    const attributes = { parallel_run_quota: 1 };
+    const quota = { data: [{ type: 'users', id, attributes }] };
+    expect((await ask(server, '/rest/users', { as: 'root', method: 'PATCH', json: quota })).status).toBe(200);
+    await untilState(server, queued, ['starting'], 'alice');
+    expect(server.execution.counters.foundByTick).toBe(0);
+  });
+
   it('gives a worker no more runs than it will start, also while its own count lags behind', async () => {
     const worker = scriptedWorker(server, { exit_after_num_runs: 2 });
     await worker.checkin({ hold: 0 });
