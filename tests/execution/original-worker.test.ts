@@ -133,7 +133,13 @@ it('goes on after the server was away for a while', async () => {
 
 it('waits for the answer to an upload by stray bytes on the connection', async () => {
   await worker.stop('SIGKILL');
-  worker = await startOriginalWorker(installation, 'impatient', [...often, '--silence-seconds', '0.002']);
+  worker = await startOriginalWorker(installation, 'impatient', [
+    ...often,
+    '--tag',
+    'impatient',
+    '--silence-seconds',
+    '0.002',
+  ]);
   const uuid = await run('head -c 30000000 /dev/urandom > large', '--request-queue', 'impatient');
 
   expect(await installation.finished(uuid)).toMatchObject({
