@@ -1,5 +1,6 @@
 import type { Outcome } from '../outcome.ts';
 import type { ResourceRequest } from './request.ts';
+import type { Shape } from './shape.ts';
 
 /** What the scheduler decides from (execution.md §13). Plain data: the caller reads it, `plan` leaves it untouched. */
 export interface PlanInput {
@@ -33,6 +34,7 @@ export interface StagedRun {
 export interface ReadableRun {
   run: StagedRun;
   request: ResourceRequest;
+  shape: Shape;
   ownerId: string;
   priority: number;
 }
@@ -102,6 +104,8 @@ export interface Plan {
 
 /** Runs a worker is told about in advance. */
 export const hintsPerWorker = 4;
+/** Runs that workers are looked for in advance, in one pass. */
+export const mostHints = 64;
 
 /** The name of a dependency in worker caches: equal for equal `[parent_uuid, parent_path]`. */
 export function dependencyCacheKey(parentUuid: string, parentPath: string): string {

@@ -3,6 +3,7 @@ import { canRunImage, hasRoom, mayTake, occupy, viewsOf, type WorkerView } from 
 import type { Assignment, Plan, PlanInput, ReadableRun, StagedRun } from './plan-types.ts';
 import { bestWorker } from './preference.ts';
 import type { ResourceRequest } from './request.ts';
+import { Shapes } from './shape.ts';
 import { beginRound, Turns } from './turns.ts';
 import { explainWaiting } from './waiting.ts';
 
@@ -16,15 +17,14 @@ import { explainWaiting } from './waiting.ts';
 export function plan(input: PlanInput): Plan {
   const { rootUserId } = input;
   const unreadable = new Map<string, string>();
-  const readable = readableRuns(input.runs, unreadable);
   const candidatesOf = candidateIndex(viewsOf(input), rootUserId);
+  const readable = readableRuns(input.runs, candidatesOf, unreadable);
   const parallelRunsLeft = new Map(input.parallelRunsLeft);
   const runsElsewhere = new Map(input.runsElsewhere);
   const mayUseCommon = (userId: string): boolean =>
     (parallelRunsLeft.get(userId) ?? Number.POSITIVE_INFINITY) > 0;
   const assignments: Assignment[] = [];
   const assigned = new Set<string>();
-  const hopeless = new Set<string>();
 
   const turnsTaken = beginRound(
     input.turnsTaken,
@@ -33,13 +33,13 @@ export function plan(input: PlanInput): Plan {
   const turns = new Turns(readable, { load: runsElsewhere, turns: turnsTaken });
   for (let turn = turns.next(); turn !== undefined; turn = turns.next()) {
     const { run, request, ownerId } = turn;
-    const candidates = candidatesOf(ownerId);
+    const { hopeless } = turn.shape;
     const common = mayUseCommon(ownerId);
-    const shape = shapeOf(run, request, candidates.userClass, common);
-    if (hopeless.has(shape)) continue;
-    const chosen = choose(run, request, candidates, { mayUseCommon: common, rootUserId });
+    const where = common ? 'withCommon' : 'nearOnly';
+    if (hopeless[where]) continue;
+    const chosen = choose(run, request, candidatesOf(ownerId), { mayUseCommon: common, rootUserId });
     if (chosen === undefined) {
-      hopeless.add(shape);
+      hopeless[where] = true;
       continue;
     }
     occupy(chosen, request);
@@ -53,24 +53,25 @@ export function plan(input: PlanInput): Plan {
     if (left !== undefined) parallelRunsLeft.set(ownerId, left - 1);
   }
   const waiting = readable.filter(({ run }) => !assigned.has(run.uuid));
-  const explained = explainWaiting(waiting, {
-    candidatesOf,
-    rootUserId,
-    shares: { load: runsElsewhere, turns: turnsTaken },
-    mayUseCommon,
-    shapeOf: ({ run, request, ownerId }) =>
-      shapeOf(run, request, candidatesOf(ownerId).userClass, mayUseCommon(ownerId)),
-  });
+  const shares = { load: runsElsewhere, turns: turnsTaken };
+  const explained = explainWaiting(waiting, { candidatesOf, rootUserId, shares, mayUseCommon });
   return { assignments, unreadable, turnsTaken, ...explained };
 }
 
 /** Those that cannot be read are noted and left out. */
-function readableRuns(runs: readonly StagedRun[], unreadable: Map<string, string>): ReadableRun[] {
+function readableRuns(
+  runs: readonly StagedRun[],
+  candidatesOf: (userId: string) => Candidates,
+  unreadable: Map<string, string>,
+): ReadableRun[] {
   const readable: ReadableRun[] = [];
+  const shapes = new Shapes();
   for (const run of runs) {
     if (run.request.ok) {
       const request = run.request.value;
-      readable.push({ run, request, ownerId: run.ownerId, priority: request.priority });
+      const { ownerId } = run;
+      const shape = shapes.of(run, request, candidatesOf(ownerId).userClass);
+      readable.push({ run, request, shape, ownerId, priority: request.priority });
     } else {
       unreadable.set(run.uuid, run.request.problem);
     }
@@ -92,14 +93,4 @@ function choose(
   const near = candidates.near.filter(qualifies);
   const common = near.length > 0 || !options.mayUseCommon ? [] : candidates.common.filter(qualifies);
   return bestWorker(run, near, common);
-}
-
-/** Equal for runs that qualify for the same workers, whatever has been booked. */
-function shapeOf(run: StagedRun, request: ResourceRequest, userClass: string, mayUseCommon: boolean): string {
-  const { cpus, gpus, memory, disk, queue, imageRequested } = request;
-  const sets =
-    run.controllers.size + run.avoid.size > 0
-      ? [[...run.controllers].toSorted(), [...run.avoid].toSorted()]
-      : [];
-  return JSON.stringify([userClass, mayUseCommon, cpus, gpus, memory, disk, queue, imageRequested, sets]);
 }

@@ -1,6 +1,13 @@
 /* Why runs wait that no worker took in a pass, and which workers will probably take the first of them. */
 import type { Candidates } from './candidates.ts';
-import { hintsPerWorker, type Hint, type Plan, type ReadableRun } from './plan-types.ts';
+import {
+  hintsPerWorker,
+  mostHints,
+  type Hint,
+  type Plan,
+  type ReadableRun,
+  type StagedRun,
+} from './plan-types.ts';
 import { canRunImage, couldHaveRoom, mayTake, type WorkerView } from './pool.ts';
 import { bestWorker } from './preference.ts';
 import { waitingReason, type Ahead } from './reason.ts';
@@ -12,18 +19,18 @@ export interface AfterPass {
   /** This pass included. */
   shares: Shares;
   mayUseCommon: (userId: string) => boolean;
-  /** Equal for runs that qualify for the same workers. */
-  shapeOf: (run: ReadableRun) => string;
 }
 
-/** The workers that a shape of runs may still hope for. */
+/** The workers that runs of one shape may still hope for. */
 interface Hopes {
   near: WorkerView[];
   common: WorkerView[];
+  /** Equal for shapes that hope for the same workers. */
+  pool: string;
+  /** Somebody waits for one of these workers already. */
+  contended: boolean;
+  reasons: Map<string, string>;
 }
-
-/** Highest priority of the waiting runs of each user that hope for a worker. */
-type Claims = Map<string, number>;
 
 /** @param waiting in creation order. */
 export function explainWaiting(
@@ -31,40 +38,32 @@ export function explainWaiting(
   after: AfterPass,
 ): Pick<Plan, 'reasons' | 'hints'> {
   const reasons = new Map<string, string>();
-  const hints: Hint[] = [];
-  const hinted = new Map<WorkerView, number>();
   const hopesByShape = new Map<string, Hopes>();
-  const reasonByCase = new Map<string, string>();
-  const claims = new Map<WorkerView, Claims>();
+  const queue = new Queue();
+  const forecast = new Forecast();
   for (const turn of orderRuns(waiting, after.shares)) {
-    const { run, request, ownerId } = turn;
-    const shape = after.shapeOf(turn);
+    const { run, request, ownerId, shape } = turn;
     const candidates = after.candidatesOf(ownerId);
     const mayUseCommon = after.mayUseCommon(ownerId);
-    const hopes = hopesByShape.get(shape) ?? hopesOf(turn, candidates, mayUseCommon, after.rootUserId);
-    hopesByShape.set(shape, hopes);
-    const ahead = aheadOf(turn, hopes, claims);
-    claim(turn, hopes, claims);
-
+    const which = mayUseCommon ? String(shape.id) : `${shape.id} near`;
+    let hopes = hopesByShape.get(which);
+    if (hopes === undefined) {
+      hopes = hopesOf(turn, candidates, mayUseCommon, after.rootUserId);
+      hopesByShape.set(which, hopes);
+    }
+    const ahead = queue.enter(turn, hopes);
     const runsElsewhere = mayUseCommon ? 0 : (after.shares.load.get(ownerId) ?? 0);
-    const which = `${ahead} ${runsElsewhere} ${shape}`;
-    const reason =
-      reasonByCase.get(which) ??
-      waitingReason(run, request, candidates, {
-        mayUseCommon,
-        rootUserId: after.rootUserId,
-        runsElsewhere,
-        ahead,
-      });
-    reasonByCase.set(which, reason);
+    const situation = `${ahead} ${runsElsewhere}`;
+    let reason = hopes.reasons.get(situation);
+    if (reason === undefined) {
+      const { rootUserId } = after;
+      reason = waitingReason(run, request, candidates, { mayUseCommon, rootUserId, runsElsewhere, ahead });
+      hopes.reasons.set(situation, reason);
+    }
     reasons.set(run.uuid, reason);
-
-    const likely = likelyWorker(turn, hopes, hinted);
-    if (likely === undefined) continue;
-    hinted.set(likely, (hinted.get(likely) ?? 0) + 1);
-    if (likely.worker.takesHints) hints.push({ run: run.uuid, worker: likely.worker.key });
+    forecast.add(run, hopes);
   }
-  return { reasons, hints };
+  return { reasons, hints: forecast.hints };
 }
 
 function hopesOf(
@@ -78,45 +77,51 @@ function hopesOf(
     canRunImage(view, request) &&
     mayTake(view, run, rootUserId) &&
     !run.avoid.has(view.worker.key);
-  return {
-    near: candidates.near.filter(isHope),
-    common: mayUseCommon ? candidates.common.filter(isHope) : [],
-  };
+  const near = candidates.near.filter(isHope);
+  const common = mayUseCommon ? candidates.common.filter(isHope) : [];
+  const pool = [...near, ...common].map(({ worker }) => worker.key).join('\n');
+  return { near, common, pool, contended: false, reasons: new Map() };
 }
 
-function aheadOf(
-  { ownerId, priority }: ReadableRun,
-  { near, common }: Hopes,
-  claims: ReadonlyMap<WorkerView, Claims>,
-): Ahead {
-  let ahead: Ahead = 'nobody';
-  for (const view of [...near, ...common]) {
-    const claimed = claims.get(view);
-    if (claimed === undefined) continue;
-    if ((claimed.get(ownerId) ?? Number.NEGATIVE_INFINITY) > priority) return 'own priority';
-    ahead = 'others';
+/** Who waits for which worker, in the order of service. */
+class Queue {
+  readonly #wanted = new Set<WorkerView>();
+  /** The highest priority with which each user waits for a pool: that of the first who comes. */
+  readonly #priorities = new Map<string, number>();
+
+  /** Adds a run. Answers who is served before it. */
+  enter({ ownerId, priority }: ReadableRun, hopes: Hopes): Ahead {
+    const { near, common, pool } = hopes;
+    if (pool === '') return 'nobody';
+    const own = `${ownerId}\n${pool}`;
+    const highest = this.#priorities.get(own);
+    if (highest === undefined) this.#priorities.set(own, priority);
+    const before = hopes.contended || near.some(this.#isWanted) || common.some(this.#isWanted);
+    if (!hopes.contended) {
+      hopes.contended = true;
+      for (const view of near) this.#wanted.add(view);
+      for (const view of common) this.#wanted.add(view);
+    }
+    if (highest !== undefined && highest > priority) return 'own priority';
+    return before ? 'others' : 'nobody';
   }
-  return ahead;
+
+  readonly #isWanted = (view: WorkerView): boolean => this.#wanted.has(view);
 }
 
-function claim(
-  { ownerId, priority }: ReadableRun,
-  { near, common }: Hopes,
-  claims: Map<WorkerView, Claims>,
-): void {
-  for (const view of [...near, ...common]) {
-    const claimed: Claims = claims.get(view) ?? new Map();
-    claims.set(view, claimed);
-    claimed.set(ownerId, Math.max(priority, claimed.get(ownerId) ?? Number.NEGATIVE_INFINITY));
+/** Which worker will probably take the first runs of the queue: a few each, beyond which nobody can tell. */
+class Forecast {
+  readonly hints: Hint[] = [];
+  readonly #thoughtOf = new Map<WorkerView, number>();
+  #looked = 0;
+
+  add(run: StagedRun, { near, common }: Hopes): void {
+    if (this.#looked >= mostHints || near.length + common.length === 0) return;
+    this.#looked += 1;
+    const isOpen = (view: WorkerView): boolean => (this.#thoughtOf.get(view) ?? 0) < hintsPerWorker;
+    const likely = bestWorker(run, near.filter(isOpen), common.filter(isOpen));
+    if (likely === undefined) return;
+    this.#thoughtOf.set(likely, (this.#thoughtOf.get(likely) ?? 0) + 1);
+    if (likely.worker.takesHints) this.hints.push({ run: run.uuid, worker: likely.worker.key });
   }
-}
-
-/** Each worker is thought of for a few runs only: beyond those nobody can tell. */
-function likelyWorker(
-  { run }: ReadableRun,
-  { near, common }: Hopes,
-  hinted: ReadonlyMap<WorkerView, number>,
-): WorkerView | undefined {
-  const isOpen = (view: WorkerView): boolean => (hinted.get(view) ?? 0) < hintsPerWorker;
-  return bestWorker(run, near.filter(isOpen), common.filter(isOpen));
 }
