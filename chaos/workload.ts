@@ -45,7 +45,17 @@ function pickParents(chance: Chance, among: readonly PlannedRun[]): PlannedRun[]
 }
 
 function planRun(chance: Chance, number: number, parents: readonly PlannedRun[]): PlannedRun {
-  const kind = chance.pick(['ready', 'ready', 'ready', 'ready', 'ready', 'ready', 'exit', 'time', 'killed']);
+  const kind = chance.pick<'ready' | 'exit' | 'time' | 'killed'>([
+    'ready',
+    'ready',
+    'ready',
+    'ready',
+    'ready',
+    'ready',
+    'exit',
+    'time',
+    'killed',
+  ]);
   const files = parents.map((parent) => `p${parent.number}/out`).join(' ');
   const hash = `( echo ${number}; cat ${files === '' ? '/dev/null' : files} ) | sha256sum > out`;
   const text = `${number}\n${parents.map(({ output }) => output).join('')}`;
