@@ -17,6 +17,7 @@ import { DependencySource } from './cache/dependency-source.ts';
 import { StoreHolder } from './cache/store-holder.ts';
 import type { Clock } from './clock.ts';
 import { isServerAway } from './errors.ts';
+import { hasNoRoom } from './fingerprint/disk.ts';
 import { inspectMachine, type Machine } from './fingerprint/machine.ts';
 import { ImageCache } from './images/image-cache.ts';
 import type { Log } from './log.ts';
@@ -238,6 +239,7 @@ async function openTools(
     precedence,
     resources: new ResourcePool({ cpus: machine.cpus, gpus, slots: settings.slots }),
     results: (uuid: string, epoch: number) => transferPeer(client, uuid, { epoch, finalize: false }),
+    diskIsFull: () => hasNoRoom(settings.workDirectory),
     unsent: new UnsentResults({ directory: paths.unsent, clock, log }),
     clock,
     random,

@@ -6,7 +6,7 @@
  * - `supervisor`: the supervisor's process number; `info`: the number of the process that is 1 inside
  * - `stopped`: somebody asked for the end of the run
  * - `times`: processor time of the command, where no control group counts it
- * - `exit`: the exit status, once there is one; `log`: what was said outside of the command's own output
+ * - `exit`: blanks, then the exit status once there is one; `log`: what was said outside of the command's own output
  * - `tmp`: the run's /tmp; `root`: where its root directory is put together
  */
 import { mkdir, open, readdir, writeFile, type FileHandle } from 'node:fs/promises';
@@ -108,7 +108,7 @@ export async function readExit(paths: RunPaths): Promise<{ code: number; at: num
   try {
     const text = await file.readFile('utf8');
     const { mtimeMs } = await file.stat();
-    return /^\d+\n$/.test(text) ? { code: Number.parseInt(text, 10), at: Math.round(mtimeMs) } : undefined;
+    return /^ *\d+\n$/.test(text) ? { code: Number.parseInt(text, 10), at: Math.round(mtimeMs) } : undefined;
   } finally {
     await file.close();
   }

@@ -12,11 +12,12 @@ export const descriptors = { started: 3, times: 7, info: 8, alive: 9 } as const;
 
 // Opening the pipe for both directions does not wait for a reader. Only the inner shell joins the control groups: a run that
 // uses up its memory must not take its supervisor along. util-linux before 2.39 ends with status 1 when what it started was
-// killed; a run that was stopped is told apart by the mark that the stop left.
+// killed; a run that was stopped is told apart by the mark that the stop left. Room for the status is taken at the start: the
+// command may leave none.
 const supervisorScript = `
 state=$1 groups=$2
 shift 2
-echo $$ >"$state/supervisor" && mkfifo -m 600 "$state/alive" && exec ${descriptors.alive}<>"$state/alive" || exit 1
+echo $$ >"$state/supervisor" && echo '   ' >"$state/exit" && mkfifo -m 600 "$state/alive" && exec ${descriptors.alive}<>"$state/alive" || exit 1
 (
   for group in $groups; do
     echo 0 >"$group/cgroup.procs" || exit 1
@@ -25,7 +26,7 @@ echo $$ >"$state/supervisor" && mkfifo -m 600 "$state/alive" && exec ${descripto
 ) </dev/null >"$state/log" 2>&1 ${descriptors.times}>"$state/times" ${descriptors.info}>"$state/info"
 code=$?
 [ $code = 1 ] && [ -e "$state/stopped" ] && code=137
-echo $code >"$state/exit"
+printf '%3d\\n' $code 1<>"$state/exit"
 `;
 
 /**

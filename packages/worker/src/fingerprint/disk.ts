@@ -20,3 +20,11 @@ export async function diskSpace(directory: string): Promise<DiskSpace | undefine
     throw error;
   }
 }
+
+/** Bytes below which hardly another file finds room. */
+const nothing = 64 * 1024;
+
+export async function hasNoRoom(directory: string): Promise<boolean> {
+  const space = await diskSpace(directory);
+  return space !== undefined && space.free < nothing;
+}

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { runMessageFor } from '../testing/run-message.ts';
 import { strongerCause } from './interruption.ts';
-import { exceededLimits, exitFailure, nextLook, violatedLimits } from './outcome.ts';
+import { exceededLimits, exitFailure, nextLook, violatedLimits, fullDiskFailure } from './outcome.ts';
 import { newRecord, runRecord, steps, type KillCause, type RunRecord } from './record.ts';
 import { nothingSeen, reportOf } from './report.ts';
 import { enterStep, stageTimings } from './stage-times.ts';
@@ -54,6 +54,12 @@ it('what the shell says becomes the failure, without what is no ASCII', () => {
   expect(exitFailure({ message: '\u0000é ' })).toBeNull();
   expect(exitFailure({ message: null })).toBeNull();
   expect(exitFailure(null)).toBeNull();
+});
+
+it('a full disk is said with the exit code, and also where the command did not notice', () => {
+  expect(fullDiskFailure({ exitCode: 1 })).toMatch(/^Exit code 1\. The disk of the worker was full/);
+  expect(fullDiskFailure({ exitCode: 0 })).toMatch(/^The disk of the worker was full/);
+  expect(fullDiskFailure(null)).toMatch(/^The disk of the worker was full/);
 });
 
 describe('the cause that counts', () => {

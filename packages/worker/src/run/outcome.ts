@@ -1,5 +1,5 @@
 /** Decides, from how a command ended, what went wrong with the run (execution.md §21.2, §21.3). */
-import { limitViolations } from '@sheaf/domain';
+import { exitCodeMessage, limitViolations } from '@sheaf/domain';
 import type { RunExit } from '@sheaf/runtimes';
 import type { RunResources } from '@sheaf/wire';
 
@@ -32,6 +32,13 @@ export function exceededLimits(
 export function exitFailure(exit: Pick<RunExit, 'message'> | null): string | null {
   const text = (exit?.message ?? '').replaceAll(notShown, '').trim();
   return text === '' ? null : text;
+}
+
+/** Whatever the command says about itself: what it could not write any more is missing. */
+export function fullDiskFailure(exit: Pick<RunExit, 'exitCode'> | null): string {
+  const code = exit?.exitCode ?? 0;
+  const end = code === 0 ? '' : `${exitCodeMessage(code)}. `;
+  return `${end}The disk of the worker was full when the command ended: what it wrote may be incomplete. Ask for space with --request-disk.`;
 }
 
 const notShown = /[^\t\n\r -~]/g;

@@ -28,6 +28,8 @@ export interface RunTools {
   readonly results: (uuid: string, epoch: number) => SendPeer<unknown>;
   /** Where results go that the server refused for good. */
   readonly unsent: UnsentResults;
+  /** Whether nothing more can be written to the directory of a run. */
+  readonly diskIsFull: () => Promise<boolean>;
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;

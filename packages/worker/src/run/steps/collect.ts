@@ -6,7 +6,7 @@ import { removeLinks } from '../../layout/links.ts';
 import { openTree } from '../../open-tree.ts';
 import { measureDirectory } from '../disk-usage.ts';
 import { takeLastSample } from '../last-reading.ts';
-import { exceededLimits, exitFailure } from '../outcome.ts';
+import { exceededLimits, exitFailure, fullDiskFailure } from '../outcome.ts';
 import { RefusedEntries } from '../refused-entries.ts';
 import type { Step } from '../record.ts';
 import { containerSeconds } from '../report.ts';
@@ -68,6 +68,7 @@ async function judge({ run, tools }: Attempt): Promise<void> {
   const limits = exceededLimits(resources, usage, record.exit);
   // After a worker was started anew this is judged again, with the same result.
   record.failure = limits ?? exitFailure(record.exit) ?? record.failure;
+  if (record.failure === null && (await tools.diskIsFull())) record.failure = fullDiskFailure(record.exit);
 }
 
 /** Bytes, of what the command has closed to everybody too: that is no way around a limit. */

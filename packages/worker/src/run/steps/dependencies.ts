@@ -1,6 +1,6 @@
 /** Gets what a run depends on, and decides where it is mounted (execution.md §17.2, §20.2). */
 import { DependencyProblem, type CachedDependency } from '../../cache/dependency.ts';
-import { messageOf } from '../../errors.ts';
+import { isDiskFull, messageOf } from '../../errors.ts';
 import { LayoutProblem, planLayout, type PlacedDependency } from '../../layout/plan.ts';
 import { RunFailure } from '../interruption.ts';
 import type { RunRecord } from '../record.ts';
@@ -42,7 +42,11 @@ export function layOutDependencies(record: RunRecord, placed: readonly PlacedDep
 
 function failureOf(key: string, error: unknown): RunFailure {
   const message = error instanceof DependencyProblem ? error.message : messageOf(error);
-  return new RunFailure(`Failed to download dependency ${key}: ${message}`, { cause: error });
+  return new RunFailure(`Failed to download dependency ${key}: ${message}`, {
+    cause: error,
+    // Another worker may have room.
+    platform: isDiskFull(error),
+  });
 }
 
 function layoutOf(uuid: string, placed: Parameters<typeof planLayout>[1]): ReturnType<typeof planLayout> {
