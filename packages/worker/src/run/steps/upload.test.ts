@@ -161,3 +161,12 @@ it('hashes first where a worker before it had', async () => {
 
   expect(await upload(attempt)).toBe('collect');
 });
+
+it('gives results up that belong to an attempt which was killed and is another worker’s now', async () => {
+  const attempt = await attemptWith(() => new SheafError('stale-assignment', 'not the current one'));
+  attempt.run.record.kill = { kind: 'request', message: 'Kill requested' };
+
+  expect(await upload(attempt)).toBe('finish');
+
+  expect(pauses).toEqual([]);
+});

@@ -41,7 +41,9 @@ export async function upload(attempt: Attempt): Promise<Step> {
       else if (isServerAway(error) || isInTheWay(error)) troubleSince ??= tools.clock.now();
       else others += 1;
       const waited = troubleSince === undefined ? 0 : tools.clock.now() - troubleSince;
-      if (isFinal(error) || others >= otherFailures || waited > patience) {
+      // A run that was killed here already is not told once more that it belongs to another attempt.
+      const isOver = isFinal(error) || (record.kill !== null && isStale(error));
+      if (isOver || others >= otherFailures || waited > patience) {
         tools.log.warn({ run: run.uuid, error: messageOf(error) }, 'the results of a run cannot be stored');
         record.failure = failureWithUploadError(record.failure, messageOf(error));
         record.unsent = true;
@@ -67,5 +69,9 @@ function isFinal(error: unknown): boolean {
  * up while the worker was cut off, and either takes it back or has it dropped with the next report.
  */
 function isInTheWay(error: unknown): boolean {
-  return error instanceof SheafError && (error.code === 'conflict' || error.code === 'stale-assignment');
+  return isStale(error) || (error instanceof SheafError && error.code === 'conflict');
+}
+
+function isStale(error: unknown): boolean {
+  return error instanceof SheafError && error.code === 'stale-assignment';
 }
