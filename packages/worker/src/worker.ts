@@ -211,7 +211,12 @@ export class Worker {
     clearTimeout(this.#idleTimer);
     if (settings.passDownTermination) await this.#giveBackRuns();
     this.#shutdown.abort(new Error('the worker ends'));
-    await Promise.all([this.#runs.settled(), this.#looping, this.#prefetcher.settled()]);
+    await Promise.all([
+      this.#runs.settled(),
+      this.#looping,
+      this.#prefetcher.settled(),
+      this.#sessions.settled(),
+    ]);
     const held = this.#runs.all.length;
     await Promise.all([saved.settle(), tools.cache.settle(), tools.images.settle()]);
     if (held === 0 && this.#checkins.wasInTouch) await this.#sayGoodbye(protocol);

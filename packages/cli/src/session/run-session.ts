@@ -42,18 +42,14 @@ export async function runSession(
     return await end.code;
   };
   const leave = async () => {
-    channel.close();
-    await end.code.then(
-      () => undefined,
-      () => undefined,
-    );
+    await channel.close();
   };
   try {
     return await context.interrupts.during(leave, () =>
       terminal ? withRawTerminal((size) => channel.tell({ type: 'resize', ...size }), carry) : carry(),
     );
   } finally {
-    channel.close();
+    await channel.close();
     if (input) process.stdin.destroy();
   }
 }

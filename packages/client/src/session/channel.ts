@@ -22,6 +22,9 @@ export interface SessionHandlers {
 /** Milliseconds without a sign of life after which the connection counts as broken; the server gives one each 30 s. */
 const patience = 90_000;
 
+/** Milliseconds that the other end has to answer a good-bye. */
+const goodbye = 2_000;
+
 export class SessionChannel {
   readonly #socket: WebSocket;
   readonly #waiting: (() => void)[] = [];
@@ -69,9 +72,18 @@ export class SessionChannel {
     if (this.isOpen) this.#socket.send(JSON.stringify(control));
   }
 
-  /** Ends the session in order: everything that was sent still arrives. */
-  close(): void {
+  /** Ends the session in order: everything that was sent still arrives. Resolves when the other end knows, or does not answer. */
+  async close(): Promise<void> {
+    if (this.#socket.readyState === this.#socket.CLOSED) return;
+    const closed = new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, goodbye);
+      this.#socket.once('close', () => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
     this.#socket.close(1000);
+    await closed;
   }
 
   #data(frame: Uint8Array, handlers: SessionHandlers): void {

@@ -67,7 +67,7 @@ export class SessionService {
       const code = error instanceof SheafError ? error.code : 'action-refused';
       channel.tell({ type: 'failed', code, message: sentence(error.message) });
     } finally {
-      channel.close();
+      await channel.close();
     }
   }
 
