@@ -75,7 +75,7 @@ describe('a series of samples', () => {
 
         expect(points.length).toBeLessThanOrEqual(most);
         expect(Math.log2(resolution / finestResolution) % 1).toBe(0);
-        expect(points.map(({ at }) => at)).toEqual([...points.map(({ at }) => at)].toSorted((a, b) => a - b));
+        expect(points.map(({ at }) => at)).toEqual(points.map(({ at }) => at).toSorted((a, b) => a - b));
         expect(points[0]).toEqual(distinct[0]);
         expect(points.at(-1)?.at).toBe(distinct.at(-1)?.at);
         expect(points.at(-1)?.user).toBe(distinct.at(-1)?.user);
@@ -91,6 +91,6 @@ describe('a series of samples', () => {
     const { points } = coarser(coarser(coarser(series(samples))));
 
     expect(points).toHaveLength(2);
-    expect(points[1]).toMatchObject({ at: 5000, cpu: (4 * 1 + 0 * 3 + 8 * 1) / 5 });
+    expect(points[1]).toMatchObject({ at: 5000, cpu: (4 * 1 + 8 * 1) / 5 });
   });
 });

@@ -8,7 +8,7 @@ import { inChunks } from '../database/chunks.ts';
 import { isContention } from '../database/contention.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import { noticeOmissions } from '../runs/loss.ts';
-import { applyReports } from '../runs/reports.ts';
+import { applyReports, type ReportingWorker } from '../runs/reports.ts';
 import { commandRuns } from '../runs/report-metadata.ts';
 import { refusedStarts } from '../runs/refused-start.ts';
 import { storeSamples, type NewSamples } from '../runs/statistics/store.ts';
@@ -194,10 +194,15 @@ async function applyIsolated(
   reports: readonly RunReport[],
   now: number,
 ): Promise<WorkerMessage[]> {
-  const worker = { userId: row.user_id, workerId: row.worker_id, preemptible: row.preemptible === 1 };
+  const { user_id: userId, worker_id: workerId, hostname } = row;
+  const worker = { userId, workerId, hostname, preemptible: row.preemptible === 1 };
+  if (reports.length > 1) {
+    await lockReported(unit, reports);
+    const together = await applyTogether(services, unit, worker, reports, now);
+    if (together !== undefined) return together;
+  }
   const answers: WorkerMessage[] = [];
   const heard: NewSamples[] = [];
-  if (reports.length > 1) await lockReported(unit, reports);
   for (const one of reports) {
     try {
       answers.push(...(await attempt(unit, () => applyReports(unit, worker, [one], now, heard))));
@@ -211,6 +216,28 @@ async function applyIsolated(
   }
   await storeIsolated(services, unit, heard);
   return answers;
+}
+
+/** With a few questions for all of them, which is how it goes nearly always; undefined where one of them is odd. */
+async function applyTogether(
+  services: Services,
+  unit: UnitOfWork,
+  worker: ReportingWorker,
+  reports: readonly RunReport[],
+  now: number,
+): Promise<WorkerMessage[] | undefined> {
+  // Of two reports about one run, the second is judged by what the first has made of it.
+  if (new Set(reports.map(({ uuid }) => uuid)).size < reports.length) return undefined;
+  const heard: NewSamples[] = [];
+  try {
+    const answers = await attempt(unit, () => applyReports(unit, worker, reports, now, heard));
+    await storeIsolated(services, unit, heard);
+    return answers;
+  } catch (error) {
+    if (isContention(error)) throw error;
+    services.log.debug({ err: error }, 'reports are applied one by one');
+    return undefined;
+  }
 }
 
 /** All runs together; what cannot be kept costs nothing but itself. */
