@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { findGroupHost } from '../cgroups/host.ts';
-import { forkMany, never, RunBench } from '../conformance/bench.conformance.ts';
+import { forkMany, RunBench } from '../conformance/bench.conformance.ts';
 import { findBubblewrap } from './probe.ts';
 import { SandboxRuntime } from './runtime.ts';
 

@@ -42,15 +42,19 @@ export function reportOf(
     exitcode: record.exit?.exitCode ?? null,
     failure_message: state === 'finalizing' ? record.failure : null,
     bundle_profile_stats: stageTimings(record),
-    // What is not known, such as after a restart of the worker, changes nothing.
-    ...(live.cpuUsage === null ? {} : { cpu_usage: meaningful(live.cpuUsage) }),
-    ...(live.memory === null ? {} : { memory: live.memory }),
-    ...(live.memory === null || memoryLimit <= 0
-      ? {}
-      : { memory_usage: meaningful(live.memory / memoryLimit) }),
+    ...inUse(live, memoryLimit),
     memory_max: usage.memoryMax === 0 ? null : usage.memoryMax,
     disk_utilization: usage.disk,
     ...(record.platformFailure ? { platform_failure: true } : {}),
+  };
+}
+
+/** What is not known, such as after a restart of the worker, changes nothing. */
+function inUse({ cpuUsage, memory }: LiveState, memoryLimit: number): Partial<RunReportInput> {
+  return {
+    ...(cpuUsage === null ? {} : { cpu_usage: meaningful(cpuUsage) }),
+    ...(memory === null ? {} : { memory }),
+    ...(memory === null || memoryLimit <= 0 ? {} : { memory_usage: meaningful(memory / memoryLimit) }),
   };
 }
 
