@@ -30,8 +30,15 @@ export interface Runtime {
   /** Handles of all runs of this runtime and worker that are still there, for removing orphans. */
   list(): Promise<RunHandle[]>;
 
-  /** Resolves when the command has ended, whoever started it; rejects only with the signal's reason or a RuntimeError. */
-  wait(handle: RunHandle, signal: AbortSignal): Promise<RunExit>;
+  /**
+   * Resolves when the command has ended, whoever started it; rejects only with the signal's reason or a RuntimeError.
+   * @param onTrouble hears why nothing is known of the command right now, and undefined when that is over
+   */
+  wait(
+    handle: RunHandle,
+    signal: AbortSignal,
+    onTrouble?: (words: string | undefined) => void,
+  ): Promise<RunExit>;
 
   /** Kills every process of the run and returns when they are gone; nothing happens if it had ended already. */
   stop(handle: RunHandle): Promise<void>;

@@ -66,6 +66,14 @@ describe('ends of containers, from events', () => {
     expect(await waiting).toMatchObject({ exitCode, outOfMemory: true, finishedAt: 2000 });
   });
 
+  it('say where the engine was asked to end a container, and not where a command ended by itself', () => {
+    const words = expect.stringContaining('ended from outside the run (exit code 137)') as string;
+    const stopped = heard(event('start', 1000), event('kill', 1500), event('die', 2000, 137));
+    expect(stopped.exitOf(container)).toMatchObject({ exitCode: 137, message: words });
+    const unmoved = heard(event('start', 1000), event('kill', 1500), event('die', 2000, 0));
+    expect(unmoved.exitOf(container)).toMatchObject({ exitCode: 0, message: null });
+  });
+
   it('that were known stay so when events are missed, and nothing else does', () => {
     const ended = heard(event('start', 1000), event('die', 2000, 0));
     const running = heard(event('start', 1000));

@@ -9,12 +9,14 @@ import { EventEmitter } from 'node:events';
 import { assertNever } from '@sheaf/domain';
 import type { ContainerEvent } from '../engine/schema.ts';
 import type { RunExit } from '../port.ts';
-import { mayLackCause, needsWords } from './exit.ts';
+import { diesOfSignal, endedFromOutside, mayLackCause, needsWords } from './exit.ts';
 
 interface Life {
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
   outOfMemory: boolean;
+  /** The engine was asked to end it, by whom it does not say. */
+  killed: boolean;
   end: { readonly exitCode: number; readonly finishedAt: number } | undefined;
 }
 
@@ -27,11 +29,16 @@ export class ContainerEnds {
     const life = this.#lives.get(container);
     switch (action) {
       case 'start':
-        this.#lives.set(container, { startedAt: moment, outOfMemory: false, end: undefined });
+        this.#lives.set(container, { startedAt: moment, outOfMemory: false, killed: false, end: undefined });
         return;
       case 'oom':
         if (life) {
           life.outOfMemory = true;
+        }
+        break;
+      case 'kill':
+        if (life) {
+          life.killed = true;
         }
         break;
       case 'die':
@@ -90,10 +97,13 @@ export class ContainerEnds {
 }
 
 /** Only what needs no words of the container's log: the engine gives no log before it has cleaned up either. */
-function exitFrom({ startedAt, outOfMemory, end }: Life): RunExit | undefined {
+function exitFrom({ startedAt, outOfMemory, killed, end }: Life): RunExit | undefined {
   if (end === undefined || needsWords(end.exitCode)) {
     return undefined;
   }
   const exit = { exitCode: end.exitCode, outOfMemory, message: null, startedAt, finishedAt: end.finishedAt };
+  if (killed && diesOfSignal(exit)) {
+    return endedFromOutside(exit);
+  }
   return mayLackCause(exit) ? undefined : exit;
 }

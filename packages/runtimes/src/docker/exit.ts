@@ -27,6 +27,17 @@ export function mayLackCause(exit: RunExit): boolean {
   return exit.exitCode === 137 && !exit.outOfMemory;
 }
 
+/** Ended by a signal that ends containers, and not for its memory; 255 is what an engine notes that was not there to see the end. */
+export function diesOfSignal(exit: RunExit): boolean {
+  return !exit.outOfMemory && exit.message === null && [137, 143, 255].includes(exit.exitCode ?? 0);
+}
+
+/** Whoever asks for the end of a run through the worker has no need of this message. */
+export function endedFromOutside(exit: RunExit): RunExit {
+  const message = `The container was ended from outside the run (exit code ${exit.exitCode}): by the container engine, as it stopped, or by somebody on the machine of the worker.`;
+  return { ...exit, message };
+}
+
 /** Whether an exit code explains itself; others may come with words in the container's log. */
 export function needsWords(exitCode: number): boolean {
   return exitCode !== 0 && exitCode <= 128;

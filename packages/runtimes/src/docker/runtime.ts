@@ -202,8 +202,12 @@ class DockerRuntime implements Runtime {
     );
   }
 
-  wait(handle: RunHandle, signal: AbortSignal): Promise<RunExit> {
-    return waitForContainer(this.#engine, this.#ends, containerOf(handle), signal);
+  wait(
+    handle: RunHandle,
+    signal: AbortSignal,
+    onTrouble?: (words: string | undefined) => void,
+  ): Promise<RunExit> {
+    return waitForContainer(this.#engine, this.#ends, containerOf(handle), signal, onTrouble);
   }
 
   async stop(handle: RunHandle): Promise<void> {

@@ -4,7 +4,7 @@ import type { EngineClient } from '../engine/client.ts';
 import { EngineError, EngineUnreachableError, isNotFound } from '../engine/errors.ts';
 import { RuntimeError, type RunExit } from '../port.ts';
 import type { ContainerEnds } from './ends.ts';
-import { containerExit, isRunning, mayLackCause, vanished } from './exit.ts';
+import { containerExit, diesOfSignal, endedFromOutside, isRunning, mayLackCause, vanished } from './exit.ts';
 
 const firstPause = 100;
 const longestPause = 5_000;
@@ -21,6 +21,7 @@ export async function waitForContainer(
   ends: ContainerEnds,
   container: string,
   signal: AbortSignal,
+  onTrouble: (words: string | undefined) => void = () => undefined,
 ): Promise<RunExit> {
   signal.throwIfAborted();
   const known = ends.exitOf(container);
@@ -31,7 +32,7 @@ export async function waitForContainer(
   const either = AbortSignal.any([signal, over.signal]);
   const told = ends.told(container, either);
   const asked = async (): Promise<RunExit> => {
-    const exit = await askForEnd(engine, container, either);
+    const exit = await askForEnd(engine, container, either, onTrouble);
     return mayLackCause(exit) && ends.follows(container)
       ? Promise.race([told, sleep(latestCause, exit, { signal: either })])
       : exit;
@@ -48,15 +49,26 @@ export async function waitForContainer(
  * run did meanwhile is known only once the engine is back, so we ask until it is, ever more slowly, or until the caller has
  * had enough.
  */
-async function askForEnd(engine: EngineClient, container: string, signal: AbortSignal): Promise<RunExit> {
+async function askForEnd(
+  engine: EngineClient,
+  container: string,
+  signal: AbortSignal,
+  onTrouble: (words: string | undefined) => void,
+): Promise<RunExit> {
   let pause = firstPause;
+  let wasAway = false;
   for (;;) {
     signal.throwIfAborted();
     try {
+      if (wasAway) {
+        await engine.inspectContainer(container);
+        onTrouble(undefined);
+      }
       await engine.waitContainer(container, signal);
       const state = await engine.inspectContainer(container);
       if (!isRunning(state)) {
-        return await containerExit(engine, state);
+        const exit = await containerExit(engine, state);
+        return wasAway && diesOfSignal(exit) ? endedFromOutside(exit) : exit;
       }
     } catch (error) {
       signal.throwIfAborted();
@@ -68,6 +80,10 @@ async function askForEnd(engine: EngineClient, container: string, signal: AbortS
           ? new RuntimeError(error.message, { userError: false, cause: error })
           : error;
       }
+      wasAway = true;
+      onTrouble(
+        `The container engine does not answer (${error instanceof Error ? error.message : String(error)}).`,
+      );
     }
     await sleep(pause, undefined, { signal });
     pause = Math.min(pause * 2, longestPause);

@@ -75,7 +75,7 @@ export const ContainerList = z.array(
 
 /** What the engine says in its stream of events about a container, among those we ask for. */
 export const ContainerEvent = z.object({
-  Action: z.enum(['start', 'oom', 'die', 'destroy']),
+  Action: z.enum(['start', 'oom', 'kill', 'die', 'destroy']),
   Actor: z.object({ ID: z.string(), Attributes: z.object({ exitCode: z.coerce.number().int().optional() }) }),
   /** Nanoseconds since the epoch. */
   timeNano: z.number(),

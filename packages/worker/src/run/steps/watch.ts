@@ -28,7 +28,7 @@ export async function watch(attempt: Attempt): Promise<Step> {
   const over = new AbortController();
   void observe({ run, tools, runtime, handle: record.handle }, AbortSignal.any([signal, over.signal]));
   try {
-    record.exit = await runtime.wait(record.handle, signal);
+    record.exit = await runtime.wait(record.handle, signal, (words) => run.say(words ?? ''));
     return await ended(attempt, runtime);
   } catch (error) {
     tools.shutdown.throwIfAborted();

@@ -1,0 +1,113 @@
+/**
+ * A Docker Engine of a test's own, to be stopped and started while others use the usual one. It lives on a host of its own
+ * (a network namespace), because engines do not share the rules of a firewall.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, createReadStream, mkdtempSync, openSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { EngineClient } from '@sheaf/runtimes/testing';
+import { eventually } from '../eventually.ts';
+import type { Host } from '../hosts/network.ts';
+import { runProcess } from '../processes.ts';
+import { requireProgram } from './packages.ts';
+
+export class PrivateEngine {
+  readonly #directory = mkdtempSync(join(tmpdir(), 'sheaf-engine-'));
+  readonly #host: Host;
+  readonly #program: string;
+  #process: ChildProcess | undefined;
+
+  private constructor(host: Host, program: string) {
+    this.#host = host;
+    this.#program = program;
+  }
+
+  /** @throws SkipReason there is no dockerd, and it may not be installed */
+  static async start(host: Host): Promise<PrivateEngine> {
+    const engine = new PrivateEngine(host, await requireProgram('Docker', 'dockerd', 'docker.io'));
+    await engine.start();
+    return engine;
+  }
+
+  /** As DOCKER_HOST has it. */
+  get address(): string {
+    return `unix://${this.#socket}`;
+  }
+
+  get log(): string {
+    return readFileSync(join(this.#directory, 'log'), 'utf8');
+  }
+
+  /** @param options.liveRestore containers outlive the engine, as where operators have set it up like that */
+  async start(options: { readonly liveRestore?: boolean } = {}): Promise<void> {
+    const log = openSync(join(this.#directory, 'log'), 'a');
+    const [before = '', ...words] = this.#host.words;
+    const places = {
+      '--host': this.address,
+      '--data-root': join(this.#directory, 'data'),
+      '--exec-root': join(this.#directory, 'exec'),
+      '--pidfile': join(this.#directory, 'pid'),
+    };
+    const flags = options.liveRestore === true ? ['--live-restore'] : [];
+    this.#process = spawn(before, [...words, this.#program, ...Object.entries(places).flat(), ...flags], {
+      stdio: ['ignore', log, log],
+    });
+    closeSync(log);
+    try {
+      await eventually('an answer of the private engine', () => this.#answers(), 60_000);
+    } catch (error) {
+      throw new Error(`The private engine does not answer:\n${this.log.slice(-2000)}`, { cause: error });
+    }
+  }
+
+  /** Ends it as the system does; its containers end with it, unless it was started to leave them alone. */
+  async stop(): Promise<void> {
+    const child = this.#process;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = once(child, 'exit');
+    child.kill('SIGTERM');
+    await gone;
+  }
+
+  /** Makes an image of the archive of a root file system. */
+  async importImage(archive: string, repository: string, tag: string): Promise<void> {
+    const engine = await this.#connect();
+    try {
+      const progress = engine.importImage(createReadStream(archive), { repo: repository, tag });
+      for await (const _ of await progress);
+    } finally {
+      engine.close();
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.stop();
+    // What a crash of the engine has left mounted would keep its directory from being removed.
+    const mounted = readFileSync('/proc/mounts', 'utf8')
+      .split('\n')
+      .map((line) => line.split(' ')[1] ?? '')
+      .filter((path) => path.startsWith(`${this.#directory}/`))
+      .toReversed();
+    for (const path of mounted) await runProcess('umount', ['--lazy', path]);
+    await runProcess('rm', ['-rf', this.#directory]);
+  }
+
+  get #socket(): string {
+    return join(this.#directory, 'engine.sock');
+  }
+
+  async #answers(): Promise<true | undefined> {
+    try {
+      (await this.#connect()).close();
+      return true;
+    } catch {
+      return undefined;
+    }
+  }
+
+  #connect(): Promise<EngineClient> {
+    return EngineClient.connect({ kind: 'socket', path: this.#socket }, AbortSignal.timeout(10_000));
+  }
+}
