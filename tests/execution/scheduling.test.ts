@@ -235,10 +235,9 @@ describe('what is asked for', () => {
   });
 
   it('is as good as nothing where it is 0 or empty', async () => {
-    const uuid = await bob.ok(
-      ...['run', 'true', '--request-cpus', '0', '--request-memory', '0', '--request-time', ''],
-      ...['--request-disk', '0', '--request-gpus', '0', '--request-shared-memory', '0'],
-    );
+    const words =
+      '--request-cpus=0 --request-memory=0 --request-time= --request-disk=0 --request-gpus=0 --request-shared-memory=0';
+    const uuid = await bob.ok('run', 'true', ...words.split(' '));
     expect((await installation.finished(uuid)).state).toBe('ready');
   });
 });
