@@ -6,8 +6,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { EngineClient } from '../engine/client.ts';
 import { EngineError, EngineUnreachableError, isConflict, isNotFound } from '../engine/errors.ts';
 import { splitFrames } from '../engine/frames.ts';
-import { commandOnPath, killMarked, marked } from '../exec/marking.ts';
+import { afterFirstLine, commandOnPath, killMarked, marked } from '../exec/marking.ts';
 import { RuntimeError, type ExecRequest, type ExecSession, type TerminalSize } from '../port.ts';
+import { giveTerminal } from './terminal.ts';
 
 /** Milliseconds in which the engine notes the exit code after it has closed the connection. */
 const codePatience = 10_000;
@@ -26,16 +27,15 @@ export async function execInContainer(
   const terminal = request.terminal !== null;
   try {
     const id = await engine.createExec(container, {
-      Cmd: commandOnPath(request.command),
+      Cmd: terminal ? afterFirstLine(request.command) : commandOnPath(request.command),
       Env: Object.entries(environment).map(([name, value]) => `${name}=${value}`),
       Tty: terminal,
     });
     const connection = await engine.startExec(id, terminal);
-    const session = new ContainerExec({ engine, container, id, mark, connection, terminal });
     if (request.terminal !== null) {
-      await session.resize(request.terminal);
+      await giveTerminal(engine, id, request.terminal, connection);
     }
-    return session;
+    return new ContainerExec({ engine, container, id, mark, connection, terminal });
   } catch (error) {
     throw execFailure(error);
   }

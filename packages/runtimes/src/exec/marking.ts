@@ -39,3 +39,8 @@ exit 0
 export function commandOnPath(command: readonly string[]): string[] {
   return ['/bin/sh', '-c', 'exec "$@"', 'sh', ...command];
 }
+
+/** The same, once a first line of input has come. */
+export function afterFirstLine(command: readonly string[]): string[] {
+  return ['/bin/sh', '-c', 'IFS= read -r line; unset line; exec "$@"', 'sh', ...command];
+}
