@@ -30,12 +30,15 @@ const pool = 'pool';
 const runDirectory = (uuid: string) => join(installation.home, pool, 'runs', uuid);
 
 async function start(id: string, ...words: string[]): Promise<WorkerProgram> {
-  const worker = new WorkerProgram([
-    ...['--server', installation.url, '--credentials', join(installation.home, 'administrator.json')],
-    ...['--work-dir', join(installation.home, pool), '--id', id, '--runtime', 'sandbox'],
-    ...['--preemptible', '--tag', 'pool', '--tag-exclusive'],
-    ...words,
-  ]);
+  const connection = [
+    '--server',
+    installation.url,
+    '--credentials',
+    join(installation.home, 'administrator.json'),
+  ];
+  const place = ['--work-dir', join(installation.home, pool), '--id', id, '--runtime', 'sandbox'];
+  const kind = ['--preemptible', '--tag', 'pool', '--tag-exclusive'];
+  const worker = new WorkerProgram([...connection, ...place, ...kind, ...words]);
   workers.push(worker);
   return await worker.started();
 }

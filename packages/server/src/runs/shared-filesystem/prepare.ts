@@ -5,9 +5,8 @@ import { transition, type BundleRow } from '../../bundles/transition.ts';
 import type { UnitOfWork } from '../../database/unit-of-work.ts';
 import type { Services } from '../../services.ts';
 import { queueMessage } from '../../workers/message-queue.ts';
-import { workerKeyText } from '../../workers/worker-key.ts';
 import { findAssignment, workerOf, type AssignmentRow } from '../assignments.ts';
-import { history } from '../history.ts';
+import { history, namedWorker, sentence } from '../history.ts';
 import { lockBundle } from '../lock-bundle.ts';
 import { restageRun } from '../restage.ts';
 import type { SharedDirectories } from './directories.ts';
@@ -84,9 +83,13 @@ async function giveUp({ services }: Tools, row: SharedRunRow, error: unknown): P
   await services.unitOfWork(async (unit) => {
     const held = await stillStarting(unit, row);
     if (held === undefined) return;
-    const worker = workerOf(held.assignment);
-    const text = `The run could not be laid out for the worker ${worker.workerId}: ${reason}`;
-    const event = history('restaged', text, { worker: workerKeyText(worker) });
+    const worker = await namedWorker(unit, workerOf(held.assignment));
+    const event = history(
+      'restaged',
+      (names) =>
+        `The run could not be laid out for ${names.worker}: ${sentence(reason)} It waits for a worker again.`,
+      { worker, attempt: row.epoch },
+    );
     const staged = await restageRun(unit, held.run, { event, keepMetadata: false }, now);
     if (staged?.state !== 'staged' || !(error instanceof DependencyPlaceError)) return;
     await transition(unit, {
@@ -96,7 +99,7 @@ async function giveUp({ services }: Tools, row: SharedRunRow, error: unknown): P
       next: 'failed',
       changes: { metadata: { failure_message: reason } },
       now,
-      event: history('failed', reason),
+      event: history('failed', sentence(reason), { attempt: row.epoch }),
     });
   });
 }

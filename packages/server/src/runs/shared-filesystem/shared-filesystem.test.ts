@@ -194,6 +194,18 @@ describe.each(databases)('on a shared filesystem (%s)', (database) => {
     expect(failed.metadata['failure_message']).toBe('The worker has left nothing in the shared directory.');
   });
 
+  it('stores everything but what cannot be stored, and says what that is', async () => {
+    await createBundle(server);
+    const { uuid, location } = await accept();
+    writeFileSync(join(location, 'stdout'), 'kept\n');
+    writeFileSync(Buffer.concat([Buffer.from(`${location}/`), Buffer.from([0x62, 0xff])]), '');
+    await marked(uuid);
+
+    const failed = await untilState(server, uuid, ['failed']);
+    expect(failed.metadata['failure_message']).toMatch(/^Upload failed: .*UTF-8/);
+    expect(await text(uuid, 'stdout')).toBe('kept\n');
+  });
+
   it('keeps the reason of a run that was killed before its command ran', async () => {
     await createBundle(server);
     const { uuid } = await accept();

@@ -29,13 +29,16 @@ interface Tools {
 }
 
 type Results =
-  | { readonly kind: 'stored'; readonly entry: TreeEntry }
+  /** `problem`: something of them cannot be stored. */
+  | { readonly kind: 'stored'; readonly entry: TreeEntry; readonly problem: string | undefined }
   /** No results came about; a surprise only where the command is said to have succeeded. */
   | { readonly kind: 'nothing'; readonly problem: string }
   | { readonly kind: 'refused'; readonly problem: string };
 
 /** The worker may fetch the good news for this long; later it hears it whenever it reports the run. */
 const tellFor = 60_000;
+/** Names of what cannot be stored that the user is told. */
+const mostNamed = 5;
 
 /**
  * Does nothing for a run that is not `finalizing`, or is stored already.
@@ -79,9 +82,13 @@ async function takeIn(
     if (path === undefined) {
       return { kind: 'nothing', problem: "The run's directory has gone from the shared directory." };
     }
+    const refused: string[] = [];
     const entry = await importDirectory(store, path, {
       takeOver: true,
       signal,
+      onRefused: (name, reason) => {
+        if (refused.length < mostNamed) refused.push(`${name}: ${reason}`);
+      },
       onLeftOut: (left, reason) =>
         log.info({ run: row.run_uuid, path: left, reason }, 'left out of the results'),
     });
@@ -90,7 +97,11 @@ async function takeIn(
     // Every command leaves at least the files of its output.
     return untouched
       ? { kind: 'nothing', problem: 'The worker has left nothing in the shared directory.' }
-      : { kind: 'stored', entry };
+      : {
+          kind: 'stored',
+          entry,
+          problem: refused.length === 0 ? undefined : `Upload failed: ${refused.join('; ')}`,
+        };
   } catch (error) {
     signal.throwIfAborted();
     const failure = uploadFailure(error);
@@ -132,8 +143,10 @@ async function withResults(
       return failed === undefined ? await withProblem(unit, run, results.problem, now) : run;
     case 'refused':
       return await withProblem(unit, run, results.problem, now);
-    case 'stored':
-      return await keep(unit, run, results.entry, now);
+    case 'stored': {
+      const kept = await keep(unit, run, results.entry, now);
+      return results.problem === undefined ? kept : await withProblem(unit, kept, results.problem, now);
+    }
     default:
       return assertNever(results);
   }

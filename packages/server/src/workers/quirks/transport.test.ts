@@ -190,7 +190,7 @@ const quirks: Record<TransportQuirk, Quirk> = {
     says: 'ids are encoded in paths and bare in WebSocket URLs, and mean the same worker',
     holds: async ({ server, newWorker, running }) => {
       for (const id of ['node7(4242)', 'höst 1', '50%zz', "a'b!*"]) {
-        const worker = await newWorker(id);
+        await newWorker(id);
         const info = (await (await server.fetch('/rest/workers/info', { as: 'root' })).json()) as {
           data: { worker_id: string }[];
         };

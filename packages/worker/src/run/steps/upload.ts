@@ -1,11 +1,11 @@
 /** Sends the results to the server, for as long as it is away (execution.md §22.2). */
 import { ConnectionError } from '@sheaf/client';
 import { failureWithUploadError, formatSize } from '@sheaf/domain';
-import { FileChangedError, sendContents } from '@sheaf/trees';
+import { FileChangedError, sendContents, type HashedTree } from '@sheaf/trees';
 import { SheafError } from '@sheaf/wire';
 import { pauseAfter } from '../../back-off.ts';
 import { isRefusal, isServerAway, messageOf } from '../../errors.ts';
-import type { Step } from '../record.ts';
+import type { RunRecord, Step } from '../record.ts';
 import { sharedDirectoryOf } from '../shared-directory.ts';
 import type { Attempt } from '../tools.ts';
 
@@ -16,16 +16,19 @@ const patience = 6 * 3_600_000;
 const otherFailures = 5;
 
 export async function upload(attempt: Attempt): Promise<Step> {
+  if (sharedDirectoryOf(attempt.run.record.message) !== undefined) return 'finish';
+  return attempt.hashed === undefined ? 'collect' : await send(attempt, attempt.hashed);
+}
+
+async function send(attempt: Attempt, hashed: HashedTree): Promise<Step> {
   const { run, tools, signal } = attempt;
   const { record } = run;
-  if (sharedDirectoryOf(record.message) !== undefined) return 'finish';
-  if (attempt.hashed === undefined) return 'collect';
   const peer = tools.results(run.uuid, record.epoch);
   let troubleSince: number | undefined;
   let others = 0;
   for (let failures = 1; ; failures += 1) {
     try {
-      await sendContents(attempt.hashed, peer, {
+      await sendContents(hashed, peer, {
         signal,
         onProgress: ({ bytes }) => run.say(`Uploading results: ${formatSize(bytes)} uploaded.`),
       });
@@ -41,9 +44,7 @@ export async function upload(attempt: Attempt): Promise<Step> {
       else if (isServerAway(error) || isInTheWay(error)) troubleSince ??= tools.clock.now();
       else others += 1;
       const waited = troubleSince === undefined ? 0 : tools.clock.now() - troubleSince;
-      // A run that was killed here already is not told once more that it belongs to another attempt.
-      const isOver = isFinal(error) || (record.kill !== null && isStale(error));
-      if (isOver || others >= otherFailures || waited > patience) {
+      if (isFinal(error, record) || others >= otherFailures || waited > patience) {
         tools.log.warn({ run: run.uuid, error: messageOf(error) }, 'the results of a run cannot be stored');
         record.failure = failureWithUploadError(record.failure, messageOf(error));
         record.unsent = true;
@@ -59,9 +60,9 @@ export async function upload(attempt: Attempt): Promise<Step> {
   }
 }
 
-/** Refused for good. */
-function isFinal(error: unknown): boolean {
-  return isRefusal(error) && !isInTheWay(error);
+/** Refused for good. A run that was killed here already is not told once more that it belongs to another attempt. */
+function isFinal(error: unknown, { kill }: Pick<RunRecord, 'kill'>): boolean {
+  return isRefusal(error) && (!isInTheWay(error) || (kill !== null && isStale(error)));
 }
 
 /**
