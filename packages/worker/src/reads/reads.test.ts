@@ -1,5 +1,6 @@
 /* Reading the files of a running bundle, and trying to get at others. */
 import { eventually } from '@sheaf/testkit';
+import { netcat } from './netcat.ts';
 import type { ReadArguments } from '@sheaf/wire';
 import { execFileSync } from 'node:child_process';
 import {
@@ -275,6 +276,25 @@ describe('a followed file', () => {
     await eventually('last bytes', () => (seen() === 'first second' ? true : undefined));
   });
 
+  it('begins anew when it is cut short, and when another takes its name', async () => {
+    const seen = collect();
+    const path = join(directory, 'log');
+    writeFileSync(path, 'one\n');
+    ask('log', { type: 'follow_file', offset: 0 });
+    await eventually('first bytes', () => (seen() === 'one\n' ? true : undefined));
+    writeFileSync(path, '2\n');
+    await eventually('what was written instead', () => (seen() === 'one\n2\n' ? true : undefined));
+    renameSync(path, join(directory, 'log.1'));
+    appendFileSync(join(directory, 'log.1'), '3\n');
+    writeFileSync(path, 'four\n');
+    await eventually('the rest of one and the other', () =>
+      seen() === 'one\n2\n3\nfour\n' ? true : undefined,
+    );
+    end();
+
+    await bench.finished(aRun);
+  });
+
   it('is sent as it is after the end, and refused where there is none', async () => {
     bench.server.finalizes = false;
     end();
@@ -373,6 +393,47 @@ describe('netcat', () => {
 
     expect(reply.bytes).toEqual(Buffer.from([0, 255, ...Buffer.from('hé')]));
     echo.close();
+  });
+
+  it.each([0, -1, 65_536, 1.5])('has no port %s', async (port) => {
+    const unchecked = netcat(
+      async () => ({ host: '127.0.0.1', port }),
+      port,
+      'x',
+      new AbortController().signal,
+    );
+    await expect(unchecked).rejects.toMatchObject({ status: 400 });
+  });
+
+  it('sends nothing to whoever has taken the port meanwhile', async () => {
+    let heard = '';
+    const other = createServer((connection) => connection.on('data', (data) => (heard += data.toString())));
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
+    const { port } = other.address() as AddressInfo;
+    let asked = 0;
+    const reach = async () => ((asked += 1) === 1 ? { host: '127.0.0.1', port } : undefined);
+
+    await expect(netcat(reach, port, 'secret', new AbortController().signal)).rejects.toMatchObject({
+      status: 500,
+    });
+    await new Promise((resolve) => other.close(resolve));
+    expect([asked, heard]).toEqual([2, '']);
+  });
+
+  it('says that a program does not answer, and lets go of it', async () => {
+    const silent = createServer();
+    const hungUp = new Promise<void>((resolve) => {
+      silent.once('connection', (connection) => connection.resume().once('close', () => resolve()));
+    });
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    const { port } = silent.address() as AddressInfo;
+    const asked = netcat(async () => ({ host: '127.0.0.1', port }), port, 'x', new AbortController().signal, {
+      firstByte: 20,
+    });
+
+    await expect(asked).rejects.toMatchObject({ status: 504 });
+    await hungUp;
+    silent.close();
   });
 
   it('says that nobody listens', async () => {
