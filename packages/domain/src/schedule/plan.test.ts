@@ -338,7 +338,7 @@ describe('a pass', () => {
   it('sends a run to other workers than those it keeps failing on', () => {
     const given = run('r', {}, { avoid: new Set(['w']) });
     expect(chosen(given, [worker('w'), worker('x', { gpus: 8 })])).toBe('x');
-    expect(reason(given, [worker('w')])).toContain('failed to start again and again');
+    expect(reason(given, [worker('w')])).toContain('has failed to execute it');
   });
 });
 

@@ -56,7 +56,7 @@ export function waitingReason(
   }
   const allowed = suited.filter((view) => !run.avoid.has(view.worker.key));
   if (allowed.length === 0) {
-    return `${noWorkerText} The run failed to start again and again on every worker that could take it; it is tried there again later. Starting another worker helps at once.`;
+    return `${noWorkerText} Every worker that could take the run has failed to execute it; it is tried there again a little later. Starting another worker helps at once.`;
   }
   const isCommon = new Set(common);
   const possible = allowed.filter((view) => couldHaveRoom(view, request));

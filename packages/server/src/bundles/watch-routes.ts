@@ -1,15 +1,15 @@
 /* New in Sheaf: waiting for a bundle's next change instead of asking every second, and its history. */
-import { stateDetails } from '@sheaf/domain';
+import { allPermission, stateDetails } from '@sheaf/domain';
 import type { BundleChange } from '@sheaf/wire';
 import type { FastifyInstance } from 'fastify';
 import { watchBundle } from '../events/waiting.ts';
 import { hangUpSignal } from '../http/hang-up.ts';
-import { isoInstant } from '../http/instant.ts';
 import { sendJson } from '../http/json.ts';
 import type { Viewer } from '../http/viewer.ts';
 import { queryOf } from '../http/query.ts';
 import type { Services } from '../services.ts';
-import { bundleNotFound, findBundle, requireBundle } from './access.ts';
+import { bundleNotFound, findBundle, permissionsOn, requireBundle } from './access.ts';
+import { shownEvent } from './shown-event.ts';
 import type { UuidRoute } from './fetch-routes.ts';
 import { knownParents } from './resource.ts';
 import { bundleState, bundleType, storedMetadata } from './row.ts';
@@ -38,16 +38,18 @@ export function registerWatchRoutes(app: FastifyInstance, services: Services): v
 
   app.get<UuidRoute>('/rest/bundles/:uuid/events', { config }, async (request, reply) => {
     const bundle = await requireBundle(queries, request.viewer, request.params.uuid, 'read');
+    const permissions = await permissionsOn(queries, request.viewer, [bundle]);
+    const isAll = (permissions.get(bundle.uuid) ?? 0) >= allPermission;
     const events = await queries
       .selectFrom('bundle_event')
       .selectAll()
       .where('bundle_uuid', '=', bundle.uuid)
       .orderBy('id')
       .execute();
-    const data = events.map(({ id, at, kind, details }) => ({
+    const data = events.map((event) => ({
       type: 'bundle-events',
-      id: String(id),
-      attributes: { at: isoInstant(at), kind, details: JSON.parse(details) as unknown },
+      id: String(event.id),
+      attributes: shownEvent(event, { named: bundle.is_anonymous === 0 || isAll }),
     }));
     return sendJson(reply, { data });
   });

@@ -5,7 +5,7 @@ import { recomputeDiskUsed } from '../accounts/quota.ts';
 import { bundleState } from '../bundles/row.ts';
 import { transition, updateBundle } from '../bundles/transition.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
-import { history } from '../runs/history.ts';
+import { history, sentence } from '../runs/history.ts';
 import { lockBundle } from '../runs/lock-bundle.ts';
 import { isUsersFault } from './refusals.ts';
 import { areResults } from './upload-rules.ts';
@@ -65,7 +65,7 @@ export async function recordUploadFailure(
       next: 'failed',
       changes: { ...changes, metadata: { ...changes.metadata, ...told } },
       now,
-      event: history('failed', failure.message),
+      event: history('failed', sentence(failure.message)),
     });
   } else {
     await updateBundle(unit, uuid, { ...changes, metadata: { ...changes.metadata, ...told } }, now);

@@ -47,7 +47,7 @@ export async function actOnBundles(
   );
   for (const one of actions) {
     if (one.type === 'kill')
-      await services.unitOfWork((unit) => killBundle(unit, one.uuid, services.clock.now()));
+      await services.unitOfWork((unit) => killBundle(unit, one.uuid, viewer, services.clock.now()));
     else await write(services, one, signal);
   }
 }

@@ -6,8 +6,8 @@ import type { DependencyEntries } from '../contents/dependency-entries.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import { queueMessage } from '../workers/message-queue.ts';
 import { countedStarts } from '../workers/register.ts';
-import { workerKeyText, type WorkerKey } from '../workers/worker-key.ts';
-import { history } from './history.ts';
+import type { WorkerKey } from '../workers/worker-key.ts';
+import { history, type NamedWorker } from './history.ts';
 import { epochSeconds } from './metadata.ts';
 import { noteAction, type KnownInput } from './run-action.ts';
 import { runMessage, type MessageDependency } from './run-message.ts';
@@ -26,7 +26,7 @@ export async function assignRun(
   unit: UnitOfWork,
   entries: DependencyEntries,
   run: AssignableRun,
-  worker: WorkerKey & { readonly sharesFilesystem: boolean },
+  worker: NamedWorker & { readonly sharesFilesystem: boolean },
   now: number,
 ): Promise<boolean> {
   if (!(await takeStart(unit, worker))) return false;
@@ -40,9 +40,9 @@ export async function assignRun(
       nextEpoch: true,
     },
     now,
-    event: history('assigned', `Given to the worker ${worker.workerId}.`, {
-      worker: workerKeyText(worker),
-      epoch: run.nextEpoch,
+    event: history('assigned', (names) => `Given to ${names.worker}, which is asked to begin.`, {
+      worker,
+      attempt: run.nextEpoch,
     }),
   });
   if (row === undefined) {

@@ -6,6 +6,7 @@ import { inChunks } from '../database/chunks.ts';
 import type { Queries, TransactionQueries } from '../database/database.ts';
 import type { AssignmentTable } from '../database/schema.ts';
 import { workerKeyText, type WorkerKey } from '../workers/worker-key.ts';
+import { readableJson } from './damage.ts';
 
 export type AssignmentRow = Selectable<AssignmentTable>;
 type AnyQueries = Queries | TransactionQueries;
@@ -48,19 +49,29 @@ export function workerOf(assignment: Pick<AssignmentRow, 'user_id' | 'worker_id'
   return { userId: assignment.user_id, workerId: assignment.worker_id };
 }
 
-const assigned = z.object({ worker: z.string(), epoch: z.number() });
+const holding = z.object({
+  worker: z.string(),
+  epoch: z.number(),
+  failure_cause: z.string().optional(),
+});
 
-/** The holder of the newest attempt, from the run's history. */
+/**
+ * The holder of the newest attempt, from the run's history; null where that worker has let go of the run by its own word. What it
+ * still says about it has been overtaken, or is a repetition.
+ */
 export async function lastHolder(queries: AnyQueries, runUuid: string): Promise<Holder | null> {
-  const row = await queries
+  const rows = await queries
     .selectFrom('bundle_event')
-    .select('details')
+    .select(['kind', 'details'])
     .where('bundle_uuid', '=', runUuid)
-    .where('kind', '=', 'assigned')
+    .where('kind', 'in', ['assigned', 'restaged', 'returned', 'preempted'])
     .orderBy('id', 'desc')
-    .limit(1)
-    .executeTakeFirst();
-  if (row === undefined) return null;
-  const parsed = assigned.safeParse(JSON.parse(row.details));
-  return parsed.success ? parsed.data : null;
+    .limit(2)
+    .execute();
+  for (const { kind, details } of rows) {
+    const event = holding.safeParse(readableJson(details)).data;
+    if (kind === 'assigned') return event === undefined ? null : { worker: event.worker, epoch: event.epoch };
+    if (kind === 'returned' || event?.failure_cause !== undefined) return null;
+  }
+  return null;
 }

@@ -6,12 +6,13 @@ import { transition, type BundleRow } from '../bundles/transition.ts';
 import { storedEntry } from '../contents/stored.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import { dropMessagesOfRun } from '../workers/message-queue.ts';
-import { history } from './history.ts';
+import { history, namedWorker, sentence, type HistoryEvent } from './history.ts';
+import { findAssignment, workerOf } from './assignments.ts';
 import { epochSeconds, metadataOf, numberOf, textOf } from './metadata.ts';
 import { keepAction, settledAction } from './run-action.ts';
 
 const words: Readonly<Record<FinalState, string>> = {
-  ready: 'The command succeeded and its results are stored.',
+  ready: 'The command succeeded, and its results are stored.',
   failed: 'The run failed',
   killed: 'The run was stopped',
 };
@@ -31,8 +32,6 @@ export async function finalizeRun(
   const state = finalStateOf({ failureMessage, exitcode: numberOf(metadata['exitcode']) });
   const entry = storedEntry(run);
   const size = entry === undefined ? 0 : sizeOf(entry);
-  const text =
-    state === 'ready' ? words.ready : `${words[state]}: ${failureMessage ?? 'for no known reason'}`;
   const action = await settledAction(unit, run, state === 'ready' && entry !== undefined);
   const key = action?.key ?? undefined;
   const final = await transition(unit, {
@@ -51,7 +50,7 @@ export async function finalizeRun(
       killRequestedAt: null,
     },
     now,
-    event: history(state === 'ready' ? 'finished' : 'failed', text, { state }),
+    event: await endEvent(unit, run, state, failureMessage),
   });
   if (final === undefined) return undefined;
   if (action !== undefined) await keepAction(unit, run.uuid, action, now);
@@ -59,6 +58,20 @@ export async function finalizeRun(
     await chargeDisk(unit, run.owner_id, size - run.data_size);
   await releaseRun(unit, run.uuid);
   return final;
+}
+
+async function endEvent(
+  unit: UnitOfWork,
+  run: BundleRow,
+  state: FinalState,
+  failure: string | undefined,
+): Promise<HistoryEvent> {
+  const text =
+    state === 'ready' ? words.ready : sentence(`${words[state]}: ${failure ?? 'nobody knows why'}`);
+  const assignment = await findAssignment(unit.queries, run.uuid);
+  const worker = assignment === undefined ? undefined : await namedWorker(unit, workerOf(assignment));
+  const facts = { worker, attempt: run.epoch, more: { state } };
+  return history(state === 'ready' ? 'finished' : 'failed', text, facts);
 }
 
 /** No worker holds the run any more, and nothing more is to be told about it. */

@@ -5,8 +5,8 @@ import type { UserRow } from '../accounts/users.ts';
 import { transition } from '../bundles/transition.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import { failDamaged } from './damage.ts';
-import { history } from './history.ts';
-import { mostRestarts } from './reports.ts';
+import { history, sentence } from './history.ts';
+import { mostRestarts } from './ended-report.ts';
 import { planRun, type QuotaLeft, type Restarts, type WaitingRun } from './staged-runs.ts';
 
 /** A waiting run whose row can be read and whose owner is known. */
@@ -69,7 +69,7 @@ export async function failRun(
     next: 'failed',
     changes: { metadata: { failure_message: message } },
     now,
-    event: history('failed', message),
+    event: history('failed', sentence(message)),
   });
   return failed !== undefined;
 }

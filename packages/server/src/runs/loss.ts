@@ -3,22 +3,33 @@ import { assertNever, formatDate, judgeLoss, toleratedOmissions, type BundleStat
 import { findBundles } from '../bundles/access.ts';
 import { transition, type BundleRow } from '../bundles/transition.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
-import { workerKeyText, type WorkerKey } from '../workers/worker-key.ts';
+import type { WorkerKey } from '../workers/worker-key.ts';
 import { assignmentsOfWorker, type AssignmentRow } from './assignments.ts';
 import { releaseRun } from './finalize.ts';
-import { history } from './history.ts';
+import { history, namedWorker, type NamedWorker } from './history.ts';
 import { epochSeconds, metadataOf } from './metadata.ts';
 import { killWaiting, restageRun } from './restage.ts';
 import { finalizeWhenStored } from './shared-filesystem/finalize-when-stored.ts';
 
-/** Removes a worker; its runs go elsewhere, wait for its return, or are finished without it. */
-export async function removeWorker(unit: UnitOfWork, worker: WorkerKey, now: number): Promise<void> {
+const forgottenBy = 'does not know the run any more';
+
+/**
+ * Removes a worker; its runs go elsewhere, wait for its return, or are finished without it.
+ * @param how what has become of it, such as `has ended`
+ */
+export async function removeWorker(
+  unit: UnitOfWork,
+  key: WorkerKey,
+  how: string,
+  now: number,
+): Promise<void> {
+  const worker = await namedWorker(unit, key);
   const assignments = await assignmentsOfWorker(unit.queries, worker);
   for (const run of await findBundles(
     unit.queries,
     assignments.map((assignment) => assignment.run_uuid),
   )) {
-    await loseRun(unit, run, { worker, forgotten: false }, now);
+    await loseRun(unit, run, { worker, forgotten: false, how }, now);
   }
   for (const table of ['message', 'assignment', 'worker'] as const) {
     await unit.queries
@@ -27,24 +38,24 @@ export async function removeWorker(unit: UnitOfWork, worker: WorkerKey, now: num
       .where('worker_id', '=', worker.workerId)
       .execute();
   }
-  unit.announce({ type: 'worker.changed', ...worker });
+  unit.announce({ type: 'worker.changed', ...key });
 }
 
 export async function loseRun(
   unit: UnitOfWork,
   run: BundleRow,
-  loss: { worker: WorkerKey; forgotten: boolean },
+  loss: { worker: NamedWorker; forgotten: boolean; how: string },
   now: number,
 ): Promise<void> {
   const preemptible = metadataOf(run)['on_preemptible_worker'] === true;
-  const { worker, forgotten } = loss;
-  const how = forgotten ? 'does not know the run any more' : 'is gone';
+  const { worker, forgotten, how } = loss;
   const decision = judgeLoss({ state: run.state as BundleState, preemptible, forgotten });
   switch (decision) {
     case 'restage': {
       const kind = preemptible && run.state !== 'starting' ? 'preempted' : 'restaged';
-      const event = history(kind, `The worker ${worker.workerId} ${how}; the run waits for another one.`, {
-        worker: workerKeyText(worker),
+      const event = history(kind, (names) => `${names.worker} ${how}; the run waits for another one.`, {
+        worker,
+        attempt: run.epoch,
       });
       await restageRun(unit, run, { event, keepMetadata: kind === 'preempted' }, now);
       return;
@@ -66,21 +77,28 @@ export async function loseRun(
 async function takeOffline(
   unit: UnitOfWork,
   run: BundleRow,
-  worker: WorkerKey,
+  worker: NamedWorker,
   how: string,
   now: number,
 ): Promise<void> {
   const who = run.is_anonymous === 1 ? 'Its worker' : `The worker ${worker.workerId}`;
   const since = `${formatDate(epochSeconds(now), 0)} UTC`;
-  const text = `${who} ${how} since ${since}; the run goes on when it returns with it, and \`cl kill\` ends it.`;
+  const seen = how === forgottenBy ? how : 'is gone';
+  const next = 'the run goes on when it returns with it, and `cl kill` ends it.';
+  const event = history('offline', (names) => `${names.worker} ${how}; ${next}`, {
+    worker,
+    attempt: run.epoch,
+  });
   const offline = await transition(unit, {
     uuid: run.uuid,
     type: 'run',
     expected: ['preparing', 'running'],
     next: 'worker_offline',
-    changes: { metadata: { last_updated: epochSeconds(now), run_status: text } },
+    changes: {
+      metadata: { last_updated: epochSeconds(now), run_status: `${who} ${seen} since ${since}; ${next}` },
+    },
     now,
-    event: history('offline', text, { worker: workerKeyText(worker) }),
+    event,
   });
   await releaseRun(unit, run.uuid);
   if (offline !== undefined && offline.kill_requested_at !== null) await killWaiting(unit, offline, now);
@@ -111,6 +129,7 @@ export async function noticeOmissions(
     unit.queries,
     lost.map((assignment) => assignment.run_uuid),
   )) {
-    await loseRun(unit, run, { worker, forgotten: true }, now);
+    const loss = { worker: await namedWorker(unit, worker), forgotten: true, how: forgottenBy };
+    await loseRun(unit, run, loss, now);
   }
 }

@@ -86,11 +86,15 @@ export class Maintenance {
           .where('worker_id', '=', worker.workerId)
           .where('checkin_at', '<', now - settings.workerTimeout)
           .executeTakeFirst();
-        if (still !== undefined) await removeWorker(unit, worker, now);
+        if (still !== undefined) await removeWorker(unit, worker, unheard(settings.workerTimeout), now);
       });
       log.warn({ worker }, 'a worker has gone silent');
     }
   }
+}
+
+function unheard(milliseconds: number): string {
+  return `has not been heard of for ${Math.round(milliseconds / 1000)} s`;
 }
 
 async function dropOldSockets(unit: UnitOfWork, now: number): Promise<void> {

@@ -11,7 +11,7 @@ import { rootEntryColumns, storedEntry } from '../contents/stored.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import type { Services } from '../services.ts';
 import { compose, type Part } from './compose.ts';
-import { history } from './history.ts';
+import { history, sentence } from './history.ts';
 
 /** Why a bundle could not be made, in words for its owner. */
 class MakeError extends Error {
@@ -123,7 +123,7 @@ export class Maker {
             },
           },
           now: clock.now(),
-          event: history('failed', text),
+          event: history('failed', sentence(text)),
         }),
       );
     }

@@ -61,6 +61,8 @@ export interface PassResult extends NotedReasons {
   readonly assigned: number;
   /** Make bundles that can be made now. */
   readonly makes: readonly string[];
+  /** Milliseconds until another pass may decide otherwise, though nothing will have happened. */
+  readonly changesIn: number | undefined;
   /** Queued for workers, to be noted in `PassContext.hints` once they are committed. */
   readonly hints: readonly Hint[];
   /** To be kept in `PassContext.fairness` once this is committed. */
@@ -92,6 +94,7 @@ export async function schedulerPass(
     assigned: 0,
     makes: makes.map(({ uuid }) => uuid),
     moreReasons: false,
+    changesIn: undefined,
     noted: new Map(),
     hints: [],
     turnsTaken: new Map<string, number>(),
@@ -105,7 +108,7 @@ export async function schedulerPass(
   const restarts = await readRestarts(unit, waiting, now);
   const { able, failed } = await failHopeless(unit, context.settings, waiting, { owners, restarts }, now);
   const placed = await placeRuns(unit, context, able, owners, restarts, now);
-  return { ...empty, ...placed, failed: failed + placed.failed };
+  return { ...empty, ...placed, changesIn: restarts.changesIn, failed: failed + placed.failed };
 }
 
 async function placeRuns(
@@ -178,7 +181,8 @@ async function tryToAssign(
 ): Promise<'assigned' | 'failed' | 'not now'> {
   const { uuid } = row;
   const isAnonymous = row.is_anonymous === 1;
-  const target = { ...keysOf(worker), sharesFilesystem: worker.shared_file_system === 1 };
+  const { hostname } = worker;
+  const target = { ...keysOf(worker), hostname, sharesFilesystem: worker.shared_file_system === 1 };
   try {
     const run = { uuid, metadata, request, nextEpoch: row.epoch + 1, isAnonymous };
     const given = await attempt(unit, () => assignRun(unit, entries, run, target, now));

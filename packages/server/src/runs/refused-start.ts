@@ -3,7 +3,7 @@ import { findBundles } from '../bundles/access.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import { workerKeyText, type WorkerKey } from '../workers/worker-key.ts';
 import { assignmentsOfRuns, workerOf, type AssignmentRow } from './assignments.ts';
-import { history } from './history.ts';
+import { history, namedWorker } from './history.ts';
 import { restageRun } from './restage.ts';
 
 /** A worker that has a run message asks to start the run within this time, in milliseconds. */
@@ -67,10 +67,12 @@ async function giveBack(unit: UnitOfWork, assignments: readonly AssignmentRow[],
   for (const run of await findBundles(unit.queries, byRun.keys())) {
     const assignment = byRun.get(run.uuid);
     if (run.state !== 'starting' || assignment === undefined) continue;
-    const worker = workerOf(assignment);
-    const event = history('restaged', `The worker ${worker.workerId} did not start the run.`, {
-      worker: workerKeyText(worker),
-    });
+    const worker = await namedWorker(unit, workerOf(assignment));
+    const event = history(
+      'restaged',
+      (names) => `${names.worker} did not begin; the run waits for a worker again.`,
+      { worker, attempt: assignment.epoch },
+    );
     await restageRun(unit, run, { event, keepMetadata: false }, now);
   }
 }

@@ -6,6 +6,7 @@ import {
   reportedFailure,
   type BundleState,
   type ReportAnswer,
+  type ReportDecision,
 } from '@sheaf/domain';
 import type { RunReport, WorkerMessage } from '@sheaf/wire';
 import { chargeDisk, chargeTime, readQuota } from '../accounts/quota.ts';
@@ -15,18 +16,17 @@ import { inChunks } from '../database/chunks.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import { workerKeyText, type WorkerKey } from '../workers/worker-key.ts';
 import { assignmentsOfRuns, holderOf, lastHolder, type AssignmentRow } from './assignments.ts';
-import { history } from './history.ts';
+import { endAttempt } from './ended-report.ts';
+import { history, noteOnce, type NamedWorker } from './history.ts';
 import { epochSeconds, metadataOf } from './metadata.ts';
+import { noteDisowned } from './refusals.ts';
+import { quotaEvent, reportEvent } from './report-events.ts';
 import { commandRuns, reportedChanges } from './report-metadata.ts';
 import { restageRun } from './restage.ts';
-import { finalizeWhenStored } from './shared-filesystem/finalize-when-stored.ts';
 import { reportedSamples } from './statistics/reported.ts';
 import type { NewSamples } from './statistics/store.ts';
 
-/** Attempts that a platform, not the command, has spoilt; after that the run fails (execution.md §31.4). */
-export const mostRestarts = 10;
-
-export interface ReportingWorker extends WorkerKey {
+export interface ReportingWorker extends NamedWorker {
   readonly preemptible: boolean;
 }
 
@@ -92,30 +92,50 @@ async function applyReport(
   });
   switch (decision.action) {
     case 'ignore':
+      if (bundle !== undefined && decision.answer === 'kill')
+        await noteDisowned(unit, worker, bundle, report.epoch ?? null, now);
       return answerMessages(report.uuid, decision.answer);
     case 'restage': {
-      const event = history('returned', `The worker ${worker.workerId} gave the run back.`, {
-        worker: workerKeyText(worker),
-      });
+      const event = history(
+        'returned',
+        (names) => `${names.worker} gave the run back, as it ends; the run waits for another one.`,
+        { worker, attempt: bundle?.epoch },
+      );
       if (bundle !== undefined)
         await restageRun(unit, bundle, { event, keepMetadata: worker.preemptible }, now);
       return [];
     }
-    case 'apply': {
-      if (bundle === undefined) return [];
-      const applied = await take(unit, worker, report, bundle, assignment, decision, now);
-      if (applied === undefined) return [];
-      const samples = reportedSamples(report, metadataOf(bundle), now);
-      if (samples.length > 0) heard.push({ uuid: bundle.uuid, epoch: bundle.epoch, samples });
-      if (applied.state === 'finalizing') return await finish(unit, worker, report, applied, now);
-      const overQuota = await quotaKillOf(unit, report, applied);
-      return overQuota === undefined
-        ? answerMessages(report.uuid, decision.answer)
-        : [{ type: 'kill', uuid: report.uuid, kill_message: overQuota }];
-    }
+    case 'apply':
+      return bundle === undefined
+        ? []
+        : await applied(unit, worker, report, { bundle, assignment, decision }, now, heard);
     default:
       return assertNever(decision);
   }
+}
+
+async function applied(
+  unit: UnitOfWork,
+  worker: ReportingWorker,
+  report: RunReport,
+  found: {
+    bundle: BundleRow;
+    assignment: AssignmentRow | undefined;
+    decision: Extract<ReportDecision, { action: 'apply' }>;
+  },
+  now: number,
+  heard: NewSamples[],
+): Promise<WorkerMessage[]> {
+  const { bundle, assignment, decision } = found;
+  const run = await take(unit, worker, report, bundle, assignment, decision, now);
+  if (run === undefined) return [];
+  const samples = reportedSamples(report, metadataOf(bundle), now);
+  if (samples.length > 0) heard.push({ uuid: bundle.uuid, epoch: bundle.epoch, samples });
+  if (run.state === 'finalizing') return await endAttempt(unit, worker, report, run, now);
+  const overQuota = await quotaKillOf(unit, report, run);
+  if (overQuota === undefined) return answerMessages(report.uuid, decision.answer);
+  await noteOnce(unit, run.uuid, now, quotaEvent(worker, run, overQuota));
+  return [{ type: 'kill', uuid: report.uuid, kill_message: overQuota }];
 }
 
 function answerMessages(uuid: string, answer: ReportAnswer): WorkerMessage[] {
@@ -136,11 +156,7 @@ async function take(
   report: RunReport,
   bundle: BundleRow,
   assignment: AssignmentRow | undefined,
-  decision: {
-    from: BundleState;
-    state: 'preparing' | 'running' | 'finalizing';
-    cause: 'reported' | 're-attached';
-  },
+  decision: Extract<ReportDecision, { action: 'apply' }>,
   now: number,
 ): Promise<BundleRow | undefined> {
   const changes = reportedChanges(
@@ -157,7 +173,7 @@ async function take(
     decision.state === 'finalizing'
       ? reportedFailure({ failureMessage: report.failure_message, exitcode: report.exitcode })
       : undefined;
-  const returned = decision.cause === 're-attached';
+  const event = reportEvent(worker, report, bundle, decision);
   const applied = await transition(unit, {
     uuid: bundle.uuid,
     type: 'run',
@@ -172,13 +188,7 @@ async function take(
       },
     },
     now,
-    ...(returned
-      ? {
-          event: history('reattached', `The worker ${worker.workerId} is back with the run.`, {
-            worker: workerKeyText(worker),
-          }),
-        }
-      : {}),
+    ...(event === undefined ? {} : { event }),
   });
   if (applied === undefined) return undefined;
   const { owner_id: owner } = bundle;
@@ -227,37 +237,6 @@ async function noteContact(
     .where('run_uuid', '=', bundle.uuid)
     .where('type', '=', 'run')
     .execute();
-}
-
-/** A run whose command has ended: final in the answer to the report that says so (execution.md §11.2). */
-async function finish(
-  unit: UnitOfWork,
-  worker: ReportingWorker,
-  report: RunReport,
-  run: BundleRow,
-  now: number,
-): Promise<WorkerMessage[]> {
-  const spoilt = report.platform_failure === true && run.kill_requested_at === null;
-  if (spoilt && (await restartsOf(unit, run.uuid)) < mostRestarts) {
-    const reason = report.failure_message ?? 'The platform failed.';
-    const event = history('restaged', `The worker ${worker.workerId} could not execute the run: ${reason}`, {
-      worker: workerKeyText(worker),
-    });
-    await restageRun(unit, run, { event, keepMetadata: false }, now);
-  } else if (!(await finalizeWhenStored(unit, run, now))) {
-    return [];
-  }
-  return [{ type: 'mark_finalized', uuid: run.uuid }];
-}
-
-async function restartsOf(unit: UnitOfWork, uuid: string): Promise<number> {
-  const { count } = await unit.queries
-    .selectFrom('bundle_event')
-    .select((of) => of.fn.countAll<number>().as('count'))
-    .where('bundle_uuid', '=', uuid)
-    .where('kind', '=', 'restaged')
-    .executeTakeFirstOrThrow();
-  return Number(count);
 }
 
 async function quotaKillOf(unit: UnitOfWork, report: RunReport, run: BundleRow): Promise<string | undefined> {

@@ -68,8 +68,8 @@ export async function killWaiting(
       metadata: { failure_message: 'Kill requested', last_updated: epochSeconds(now) },
     },
     now,
-    event: history('failed', 'The run was stopped on request before a worker had to be asked.', {
-      state: 'killed',
+    event: history('failed', 'The run was stopped as asked for; no worker has it.', {
+      more: { state: 'killed' },
     }),
   });
 }

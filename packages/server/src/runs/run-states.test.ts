@@ -155,6 +155,7 @@ describe.each(databases)('runs and their workers (%s)', (database) => {
     expect((await events(uuid)).map(({ kind }) => kind)).toEqual([
       'assigned',
       'started',
+      'running',
       'kill-requested',
       'failed',
     ]);
@@ -212,8 +213,11 @@ describe.each(databases)('runs and their workers (%s)', (database) => {
     expect((await events(uuid)).map(({ kind }) => kind)).toEqual([
       'assigned',
       'started',
+      'running',
       'returned',
       'assigned',
+      'refused',
+      'refused',
       'started',
     ]);
   });
@@ -259,6 +263,7 @@ describe.each(databases)('runs and their workers (%s)', (database) => {
     expect((await events(lost.uuid)).map(({ kind }) => kind)).toEqual([
       'assigned',
       'started',
+      'running',
       'offline',
       'reattached',
     ]);
@@ -333,7 +338,9 @@ describe.each(databases)('runs and their workers (%s)', (database) => {
       platform_failure: true,
     });
     expect(await worker.report([spoilt])).toContainEqual({ type: 'mark_finalized', uuid });
-    const next = await worker.next('run');
+    // Elsewhere: the worker itself gets it back only after a pause.
+    const second = scriptedWorker(server, { id: 'second', tag, tag_exclusive: true });
+    const next = await second.next('run');
     expect(next.epoch).toBe(epoch + 1);
     expect((await events(uuid)).find(({ kind }) => kind === 'restaged')?.text).toContain('No engine.');
   });

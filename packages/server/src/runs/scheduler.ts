@@ -116,7 +116,8 @@ export class Scheduler {
       this.#wanted = true;
     }
     this.#cancelRest();
-    if (result.moreReasons) this.#cancelRest = clock.after(restInterval, () => this.request());
+    const again = result.moreReasons ? restInterval : result.changesIn;
+    if (again !== undefined) this.#cancelRest = clock.after(again, () => this.request());
     return result;
   }
 

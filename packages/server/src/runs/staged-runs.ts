@@ -16,11 +16,14 @@ import type { BundleTable } from '../database/schema.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import { damagedRecord, readableJson, readableMetadata } from './damage.ts';
 
-const restarted = z.object({ worker: z.string().optional() });
+const restarted = z.object({ worker: z.string().optional(), failure_cause: z.string().optional() });
 
 /** Restarts of one run from the same worker after which it goes elsewhere for a while (execution.md §31.4). */
 const restartsBeforeAvoiding = 3;
 const avoidedFor = 60 * 60 * 1000;
+/** A worker that could not execute a run does not get it back at once: engines come back, and other workers may be free. */
+const firstPause = 10_000;
+const longerEachTime = 4;
 
 export interface QuotaLeft {
   /** Seconds. */
@@ -160,6 +163,15 @@ export interface Restarts {
   readonly counts: ReadonlyMap<string, number>;
   /** Keys of workers to avoid, by run. */
   readonly avoid: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Milliseconds until the first of them need not be avoided any more; undefined where none is. */
+  readonly changesIn: number | undefined;
+}
+
+interface Failures {
+  count: number;
+  /** Those in which the run began, and the worker could not execute it. */
+  spoilt: number;
+  lastSpoiltAt: number;
 }
 
 /** Only runs that were assigned before can have been restarted. */
@@ -175,22 +187,43 @@ export async function readRestarts(
       .select(['bundle_uuid', 'at', 'details'])
       .where('bundle_uuid', 'in', chunk)
       .where('kind', '=', 'restaged')
+      .orderBy('id')
       .execute(),
   );
   const counts = new Map<string, number>();
-  const byWorker = new Map<string, Map<string, number>>();
+  const byWorker = new Map<string, Map<string, Failures>>();
   for (const row of rows) {
     counts.set(row.bundle_uuid, (counts.get(row.bundle_uuid) ?? 0) + 1);
-    const worker = restarted.safeParse(readableJson(row.details)).data?.worker;
-    if (worker === undefined || row.at < now - avoidedFor) continue;
-    const workers = byWorker.get(row.bundle_uuid) ?? new Map<string, number>();
-    workers.set(worker, (workers.get(worker) ?? 0) + 1);
+    const event = restarted.safeParse(readableJson(row.details)).data;
+    if (event?.worker === undefined || row.at < now - avoidedFor) continue;
+    const workers = byWorker.get(row.bundle_uuid) ?? new Map<string, Failures>();
+    const failures = workers.get(event.worker) ?? { count: 0, spoilt: 0, lastSpoiltAt: 0 };
+    failures.count += 1;
+    if (event.failure_cause !== undefined) {
+      failures.spoilt += 1;
+      failures.lastSpoiltAt = row.at;
+    }
+    workers.set(event.worker, failures);
     byWorker.set(row.bundle_uuid, workers);
   }
   const avoid = new Map<string, ReadonlySet<string>>();
+  let changesIn: number | undefined;
   for (const [uuid, workers] of byWorker) {
-    const often = [...workers].filter(([, count]) => count >= restartsBeforeAvoiding).map(([key]) => key);
-    if (often.length > 0) avoid.set(uuid, new Set(often));
+    const avoided = new Set<string>();
+    for (const [key, failures] of workers) {
+      const pause = pauseLeft(failures, now);
+      if (failures.count - failures.spoilt >= restartsBeforeAvoiding) avoided.add(key);
+      if (pause <= 0) continue;
+      avoided.add(key);
+      changesIn = Math.min(changesIn ?? pause, pause);
+    }
+    if (avoided.size > 0) avoid.set(uuid, avoided);
   }
-  return { counts, avoid };
+  return { counts, avoid, changesIn };
+}
+
+/** Milliseconds for which the worker is to be avoided yet. A failure that lies in the future was noted by a wrong clock. */
+function pauseLeft({ spoilt, lastSpoiltAt }: Failures, now: number): number {
+  if (spoilt === 0 || lastSpoiltAt > now) return 0;
+  return lastSpoiltAt + firstPause * longerEachTime ** (spoilt - 1) - now;
 }

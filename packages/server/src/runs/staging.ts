@@ -15,7 +15,7 @@ import { transition, type BundleRow } from '../bundles/transition.ts';
 import { inChunks } from '../database/chunks.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import { failDamaged, readableMetadata } from './damage.ts';
-import { history } from './history.ts';
+import { history, sentence } from './history.ts';
 import type { InputsFinding } from './inputs-check.ts';
 
 /** Which `created` bundles to look at: these, or all there are. */
@@ -107,7 +107,7 @@ async function fail(
     next: 'failed',
     changes: { metadata: { failure_message: message } },
     now,
-    event: history('failed', message),
+    event: history('failed', sentence(message)),
   });
   return failed !== undefined;
 }
@@ -201,7 +201,14 @@ async function stageOne(
         changes: { metadata: { staged_status: type === 'run' ? waitingForWorker : null } },
         now,
         // Without inputs it was made a moment ago; the history says so already.
-        ...(parents.length === 0 ? {} : { event: history('staged', 'Everything it depends on is there.') }),
+        ...(parents.length === 0
+          ? {}
+          : {
+              event: history(
+                'staged',
+                `Everything it depends on is there; it waits ${type === 'run' ? 'for a worker' : 'to be made'}.`,
+              ),
+            }),
       });
       return staged === undefined ? 'stays' : 'moved';
     }

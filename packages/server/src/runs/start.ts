@@ -7,6 +7,7 @@ import { workerKeyText } from '../workers/worker-key.ts';
 import { findAssignment, holderOf, type AssignmentRow } from './assignments.ts';
 import { releaseRun } from './finalize.ts';
 import { history } from './history.ts';
+import { noteRefusal } from './refusals.ts';
 import { lockBundle } from './lock-bundle.ts';
 import { epochSeconds, metadataOf } from './metadata.ts';
 import type { ReportingWorker } from './reports.ts';
@@ -43,6 +44,7 @@ export async function startRun(
     case 'repeat':
       return true;
     case 'refuse':
+      if (bundle !== undefined) await noteRefusal(unit, worker, bundle, request.epoch ?? null, now);
       return false;
     case 'refuse and kill':
       if (bundle !== undefined) {
@@ -83,9 +85,9 @@ async function grant(
       },
     },
     now,
-    event: history('started', `The worker ${worker.workerId} on ${request.hostname} has begun.`, {
-      worker: workerKeyText(worker),
-      epoch: assignment.epoch,
+    event: history('started', (names) => `${names.worker} has begun: it fetches what the run needs.`, {
+      worker: { ...worker, hostname: request.hostname === '' ? worker.hostname : request.hostname },
+      attempt: assignment.epoch,
     }),
   });
   if (started === undefined) return false;

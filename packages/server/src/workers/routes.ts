@@ -48,9 +48,10 @@ export function registerWorkerRoutes(app: FastifyInstance, services: Services, e
     const granted = await services.unitOfWork(async (unit) => {
       const row = await findWorker(unit, worker);
       const preemptible = row?.preemptible === 1;
+      const hostname = row?.hostname ?? null;
       return await startRun(
         unit,
-        { ...worker, preemptible },
+        { ...worker, preemptible, hostname },
         request.params.uuid ?? '',
         body,
         services.clock.now(),
@@ -70,7 +71,7 @@ export function registerWorkerRoutes(app: FastifyInstance, services: Services, e
 
   app.post('/rest/workers/:worker/checkout', { config }, async (request: WorkerRequest, reply) => {
     const worker = workerOf(request);
-    await services.unitOfWork((unit) => removeWorker(unit, worker, services.clock.now()));
+    await services.unitOfWork((unit) => removeWorker(unit, worker, 'has ended', services.clock.now()));
     return sendNothing(reply);
   });
 

@@ -4,7 +4,7 @@ import type { SessionRequest } from '@sheaf/wire';
 import type { Services } from '../../services.ts';
 import { queueMessage } from '../../workers/message-queue.ts';
 import { findAssignment } from '../assignments.ts';
-import { history, note } from '../history.ts';
+import { history, namedWorker, note } from '../history.ts';
 import { noteAction } from '../kill.ts';
 import { lockBundle } from '../lock-bundle.ts';
 import { notRunning, type Admitted } from './admit.ts';
@@ -34,8 +34,14 @@ export async function callWorker(
     const line = shortened(joinShellWords(request.command));
     const isShell = request.command.length === 0;
     await noteAction(unit, run, isShell ? 'shell' : `exec\t${line}`, now);
-    const text = isShell ? `${user.name} opened a shell.` : `${user.name} started a command: ${line}`;
-    await note(unit, run.uuid, now, history('session', text, { user_id: user.id, user_name: user.name }));
+    const what = isShell ? 'opened a shell.' : `started a command: ${line}`;
+    const worker = await namedWorker(unit, holder);
+    await note(
+      unit,
+      run.uuid,
+      now,
+      history('session', (names) => `${names.user} ${what}`, { user, worker, attempt: run.epoch }),
+    );
     const socket = await unit.queries
       .insertInto('socket')
       .values({
