@@ -7,6 +7,7 @@ import { dependencies } from './dependencies.ts';
 import { idle } from './idle.ts';
 import { manyFiles } from './many-files.ts';
 import type { Measurement, Row } from './measure.ts';
+import { reach } from './reach.ts';
 import { runLatency } from './run-latency.ts';
 import { hugeStream } from './huge-stream.ts';
 import { largeFile } from './large-file.ts';
@@ -15,6 +16,7 @@ const measurements: readonly Measurement[] = [
   commandStart,
   idle,
   runLatency,
+  reach,
   dependencies,
   largeFile,
   manyFiles,
