@@ -1,6 +1,5 @@
 import { fetchStatistics, type RestClient } from '@sheaf/client';
 import type { StatisticsPoint } from '@sheaf/wire';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { worksheetFlag } from '../arguments/specification.ts';
 import type { Command } from '../command.ts';
 import type { Context } from '../context.ts';
@@ -67,7 +66,7 @@ async function follow(context: Context, client: RestClient, uuid: string): Promi
   let from: number | undefined;
   let after = 0;
   for (let wait = 0, final = false; !final; wait = pause) {
-    final = await Promise.race([over.then(() => true), sleep(wait, false)]);
+    final = await Promise.race([over.then(() => true), sleep(wait)]);
     for (const point of await newPoints(client, uuid, after)) {
       from ??= point[0];
       after = point[0];
@@ -80,4 +79,9 @@ async function follow(context: Context, client: RestClient, uuid: string): Promi
 async function newPoints(client: RestClient, uuid: string, after: number): Promise<StatisticsPoint[]> {
   const { attempts } = await fetchStatistics(client, uuid, { after });
   return attempts.flatMap(({ points }) => points);
+}
+
+/** False, after so many milliseconds. */
+function sleep(milliseconds: number): Promise<false> {
+  return new Promise((resolve) => setTimeout(() => resolve(false), milliseconds));
 }
