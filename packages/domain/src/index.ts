@@ -172,6 +172,7 @@ export { excludeMatcher } from './run/exclude-patterns.ts';
 export { matchGlob, parseGlob, type Glob } from './run/glob.ts';
 export {
   failureAfterRetries,
+  failureCauseNames,
   isPlatformFailure,
   judgeFailure,
   reportedCause,

@@ -193,6 +193,8 @@ export interface RunExit {
   /** Milliseconds since the epoch. */
   readonly startedAt: number | null;
   readonly finishedAt: number | null;
+  /** The command was ended from outside, by the engine or through it, or vanished with it: the run may do better elsewhere. */
+  readonly interrupted?: boolean | undefined;
 }
 
 export interface RunStatistics {

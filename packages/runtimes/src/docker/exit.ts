@@ -13,6 +13,7 @@ export const vanished: RunExit = {
   message: 'Docker container not found',
   startedAt: null,
   finishedAt: null,
+  interrupted: true,
 };
 
 export function isRunning(container: Container): boolean {
@@ -35,7 +36,7 @@ export function diesOfSignal(exit: RunExit): boolean {
 /** Whoever asks for the end of a run through the worker has no need of this message. */
 export function endedFromOutside(exit: RunExit): RunExit {
   const message = `The container was ended from outside the run (exit code ${exit.exitCode}): by the container engine, as it stopped, or by somebody on the machine of the worker.`;
-  return { ...exit, message };
+  return { ...exit, message, interrupted: true };
 }
 
 /** Whether an exit code explains itself; others may come with words in the container's log. */

@@ -25,7 +25,8 @@ import { canExecute } from './architecture.ts';
 import type { EngineTraits } from './container.ts';
 import { ContainerEnds } from './ends.ts';
 import { execInContainer } from './exec.ts';
-import { containerExit, isRunning, startOf } from './exit.ts';
+import { containerExit, diesOfSignal, endedFromOutside, isRunning, startOf } from './exit.ts';
+import { wasKilled } from './engine-memory.ts';
 import { Images } from './images.ts';
 import { listen, type Listening } from './listening.ts';
 import { containerOf, dockerHandle, dockerRuntimeName, labels } from './names.ts';
@@ -184,7 +185,9 @@ class DockerRuntime implements Runtime {
         // The worker died between making and starting it: nothing of the run has happened, and a start replaces it.
         return undefined;
       }
-      return { state: 'ended', exit: await containerExit(this.#engine, container) };
+      const exit = await containerExit(this.#engine, container);
+      const outside = diesOfSignal(exit) && (await wasKilled(this.#engine, container.Id));
+      return { state: 'ended', exit: outside ? endedFromOutside(exit) : exit };
     } catch (error) {
       if (isNotFound(error)) {
         return undefined;

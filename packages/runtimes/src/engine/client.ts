@@ -113,6 +113,15 @@ export class EngineClient {
     return containerEvents(response);
   }
 
+  /** What happened to a container, as far as the engine remembers. */
+  async pastEvents(container: string): Promise<AsyncGenerator<schema.ContainerEvent>> {
+    const event = schema.ContainerEvent.shape.Action.options;
+    const filters = JSON.stringify({ type: ['container'], container: [container], event });
+    const until = Math.floor(Date.now() / 1000) + 1;
+    const response = await this.#send('GET', '/events', { query: { filters, since: 0, until } });
+    return containerEvents(response);
+  }
+
   /** The last lines of what the container wrote to its own output. */
   async containerLog(id: string, lines: number): Promise<string> {
     const query = { stdout: true, stderr: true, tail: lines };

@@ -1,4 +1,5 @@
 /** Why the work on a run is broken off: somebody wants the run dead. Not to be mixed up with the worker ending. */
+import type { FailureCause } from '@sheaf/domain';
 import type { KillCause } from './record.ts';
 
 export class Interruption extends Error {
@@ -14,12 +15,12 @@ export class Interruption extends Error {
 /** The run cannot go on. The message is for its owner. */
 export class RunFailure extends Error {
   override readonly name = 'RunFailure';
-  /** The worker or the server is to blame, not the run: it may be tried elsewhere. */
-  readonly platform: boolean;
+  /** Says whether it may be tried elsewhere. */
+  readonly failureCause: FailureCause;
 
-  constructor(message: string, options: { platform?: boolean; cause?: unknown } = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
-    this.platform = options.platform ?? false;
+  constructor(message: string, failureCause: FailureCause, options: { cause?: unknown } = {}) {
+    super(message, options);
+    this.failureCause = failureCause;
   }
 }
 

@@ -34,6 +34,19 @@ export function exitFailure(exit: Pick<RunExit, 'message'> | null): string | nul
   return text === '' ? null : text;
 }
 
+/** Neither the command nor its limits have ended it, or nobody knows what has. */
+export function endedFromOutside(exit: Pick<RunExit, 'exitCode' | 'interrupted'> | null): boolean {
+  return exit !== null && (exit.exitCode === null || exit.interrupted === true);
+}
+
+/** Bytes in the directory of a run that did not say how much it needs, from which on the run may have filled the disk itself. */
+const muchUnasked = 1024 ** 3;
+
+/** Whether a run that met a full disk is to blame for it: one that keeps within what it asked for is not. */
+export function hasFilledDisk({ disk }: Pick<Limits, 'disk'>, usedBytes: number): boolean {
+  return disk === 0 && usedBytes >= muchUnasked;
+}
+
 /** Whatever the command says about itself: what it could not write any more is missing. */
 export function fullDiskFailure(exit: Pick<RunExit, 'exitCode'> | null): string {
   const code = exit?.exitCode ?? 0;

@@ -1,4 +1,5 @@
 /** All that is known about a run this worker holds, as it is kept on disk: a restarted worker goes on from it. */
+import { failureCauseNames, isPlatformFailure, type FailureCause } from '@sheaf/domain';
 import { runMessage } from '@sheaf/wire';
 import { z } from 'zod';
 
@@ -50,6 +51,7 @@ const runExit = z.object({
   message: z.string().nullable(),
   startedAt: z.number().nullable(),
   finishedAt: z.number().nullable(),
+  interrupted: z.boolean().optional(),
 });
 const mount = z.object({ source: z.string(), target: z.string() });
 const link = z.object({ path: z.string(), target: z.string() });
@@ -83,6 +85,8 @@ export const runRecord = z.object({
   destroyed: z.boolean(),
   failure: z.string().nullable(),
   platformFailure: z.boolean(),
+  /** Why it failed, where this worker knows more than an exit code. */
+  failureCause: z.enum(failureCauseNames).nullable().default(null),
   /** The server does not want the results, and never will: they are kept here for a while. */
   unsent: z.boolean().default(false),
   kill: killCause.nullable(),
@@ -97,6 +101,12 @@ export const runRecord = z.object({
 });
 
 export type RunRecord = z.infer<typeof runRecord>;
+
+/** Notes why the run fails, and whose fault that is; null for a failure that is the command's own affair. */
+export function blame(record: RunRecord, cause: FailureCause | null): void {
+  record.failureCause = cause;
+  record.platformFailure = cause !== null && isPlatformFailure(cause);
+}
 
 /** @param now milliseconds since the epoch */
 export function newRecord(message: z.infer<typeof runMessage>, now: number): RunRecord {
@@ -123,6 +133,7 @@ export function newRecord(message: z.infer<typeof runMessage>, now: number): Run
     destroyed: false,
     failure: null,
     platformFailure: false,
+    failureCause: null,
     unsent: false,
     kill: null,
     usage: { cpuUser: 0, cpuSystem: 0, memoryMax: 0, disk: 0 },

@@ -46,6 +46,7 @@ export function reportOf(
     memory_max: usage.memoryMax === 0 ? null : usage.memoryMax,
     disk_utilization: usage.disk,
     ...(record.platformFailure ? { platform_failure: true } : {}),
+    ...(record.failureCause === null ? {} : { failure_cause: record.failureCause }),
   };
 }
 

@@ -7,7 +7,8 @@ import { pauseAfter } from '../back-off.ts';
 import { messageOf } from '../errors.ts';
 import type { HeldRun } from './held-run.ts';
 import { Interruption, RunFailure } from './interruption.ts';
-import type { RunRecord, Step } from './record.ts';
+import { causeOf } from './causes.ts';
+import { blame, type RunRecord, type Step } from './record.ts';
 import { collect } from './steps/collect.ts';
 import { clearAway, finish } from './steps/finish.ts';
 import { prepare } from './steps/prepare.ts';
@@ -85,6 +86,8 @@ function enter({ run, tools }: Attempt, next: Step): void {
   const { record } = run;
   if (next === 'finish' && (record.kill?.kind === 'request' || record.kill?.kind === 'limit')) {
     record.failure = failureWithKill(record.failure, record.kill.message) ?? null;
+    // Whatever else happened: nobody wants it again.
+    blame(record, record.kill.kind === 'limit' ? 'limit' : null);
   }
   run.enter(next, tools.clock.now());
   // Not waited for: what must not happen before the record is on disk waits for that itself.
@@ -135,15 +138,17 @@ function afterFailure(record: RunRecord, step: WorkingStep, error: unknown): Ste
     case 'prepare':
     case 'start':
       record.failure = error instanceof RunFailure ? message : `Cannot start container: ${message}`;
-      record.platformFailure = !(error instanceof RunFailure) || error.platform;
+      blame(record, causeOf(error, 'unexpected'));
       return 'finish';
     case 'watch':
       // What the command has written until now is still worth having.
       record.failure = `System error: the worker lost sight of the command: ${message}`;
+      blame(record, causeOf(error, 'unexpected'));
       return 'collect';
     case 'collect':
     case 'upload':
       record.failure = failureWithUploadError(record.failure, message);
+      if (record.failureCause === null) blame(record, causeOf(error, 'unexpected'));
       record.unsent = true;
       return 'finish';
     default:

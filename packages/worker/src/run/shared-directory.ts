@@ -26,7 +26,7 @@ export async function requireSharedDirectory(message: RunMessage): Promise<void>
     `This worker does not see the server's files: ${found === marker.text ? bundle.location : marker.path} is ${
       found === undefined || found === marker.text ? 'missing' : 'another'
     }. Start it without --shared-file-system, or mount the server's shared directory there`,
-    { platform: true },
+    'worker-unfit',
   );
 }
 

@@ -6,13 +6,14 @@ import { removeLinks } from '../../layout/links.ts';
 import { openTree } from '../../open-tree.ts';
 import { measureDirectory } from '../disk-usage.ts';
 import { takeLastSample } from '../last-reading.ts';
-import { exceededLimits, exitFailure, fullDiskFailure } from '../outcome.ts';
+import { endedFromOutside, exceededLimits, exitFailure, fullDiskFailure, hasFilledDisk } from '../outcome.ts';
 import { RefusedEntries } from '../refused-entries.ts';
-import type { Step } from '../record.ts';
+import { blame, type Step } from '../record.ts';
 import { containerSeconds } from '../report.ts';
 import { runtimeNamed } from '../runtimes.ts';
 import { sharedDirectoryOf, tidySharedDirectory } from '../shared-directory.ts';
 import type { Attempt } from '../tools.ts';
+import { causeOf } from '../causes.ts';
 import { destroyMeanwhile } from './destroy.ts';
 
 export async function collect(attempt: Attempt): Promise<Step> {
@@ -30,6 +31,7 @@ export async function collect(attempt: Attempt): Promise<Step> {
   } catch (error) {
     signal.throwIfAborted();
     record.failure = failureWithUploadError(record.failure, messageOf(error));
+    if (record.failureCause === null) blame(record, causeOf(error, 'results-refused'));
     record.unsent = true;
     takeLastSample(attempt);
     return 'finish';
@@ -49,6 +51,7 @@ async function leaveInPlace(attempt: Attempt): Promise<Step> {
   } catch (error) {
     signal.throwIfAborted();
     record.failure = failureWithUploadError(record.failure, messageOf(error));
+    if (record.failureCause === null) blame(record, causeOf(error, 'results-refused'));
   }
   takeLastSample(attempt);
   return 'upload';
@@ -68,7 +71,12 @@ async function judge({ run, tools }: Attempt): Promise<void> {
   const limits = exceededLimits(resources, usage, record.exit);
   // After a worker was started anew this is judged again, with the same result.
   record.failure = limits ?? exitFailure(record.exit) ?? record.failure;
-  if (record.failure === null && (await tools.diskIsFull())) record.failure = fullDiskFailure(record.exit);
+  if (limits !== undefined) blame(record, 'limit');
+  else if (endedFromOutside(record.exit)) blame(record, 'container-lost');
+  if (record.failure === null && (await tools.diskIsFull())) {
+    record.failure = fullDiskFailure(record.exit);
+    blame(record, hasFilledDisk(resources, record.usage.disk) ? null : 'disk-full');
+  }
 }
 
 /** Bytes, of what the command has closed to everybody too: that is no way around a limit. */

@@ -1,7 +1,8 @@
 /** Gets what a run depends on, and decides where it is mounted (execution.md §17.2, §20.2). */
 import { DependencyProblem, type CachedDependency } from '../../cache/dependency.ts';
-import { isDiskFull, messageOf } from '../../errors.ts';
+import { messageOf } from '../../errors.ts';
 import { LayoutProblem, planLayout, type PlacedDependency } from '../../layout/plan.ts';
+import { causeOfDependency } from '../causes.ts';
 import { RunFailure } from '../interruption.ts';
 import type { RunRecord } from '../record.ts';
 import type { Attempt } from '../tools.ts';
@@ -42,10 +43,8 @@ export function layOutDependencies(record: RunRecord, placed: readonly PlacedDep
 
 function failureOf(key: string, error: unknown): RunFailure {
   const message = error instanceof DependencyProblem ? error.message : messageOf(error);
-  return new RunFailure(`Failed to download dependency ${key}: ${message}`, {
+  return new RunFailure(`Failed to download dependency ${key}: ${message}`, causeOfDependency(error), {
     cause: error,
-    // Another worker may have room.
-    platform: isDiskFull(error),
   });
 }
 
@@ -53,7 +52,8 @@ function layoutOf(uuid: string, placed: Parameters<typeof planLayout>[1]): Retur
   try {
     return planLayout(uuid, placed);
   } catch (error) {
-    if (error instanceof LayoutProblem) throw new RunFailure(error.message, { cause: error });
+    if (error instanceof LayoutProblem)
+      throw new RunFailure(error.message, 'dependency-refused', { cause: error });
     throw error;
   }
 }

@@ -2,6 +2,7 @@
 import { ImageError, type PreparedImage, type Runtime } from '@sheaf/runtimes';
 import type { RunResources } from '@sheaf/wire';
 import { pauseAfter } from '../../back-off.ts';
+import { causeOf } from '../causes.ts';
 import { RunFailure } from '../interruption.ts';
 import type { Runtimes } from '../runtimes.ts';
 import type { Attempt } from '../tools.ts';
@@ -39,7 +40,13 @@ export async function chooseRuntime(attempt: Attempt, say: (status: string) => v
     signal.throwIfAborted();
     if (!(error instanceof ImageError)) throw error;
     if (fallback === undefined) {
-      throw new RunFailure(`Failed to download Docker image: ${error.message}`, { cause: error });
+      throw new RunFailure(
+        `Failed to download Docker image: ${error.message}`,
+        causeOf(error, 'image-refused'),
+        {
+          cause: error,
+        },
+      );
     }
     tools.images.noteMissing(reference, error.message);
     return withoutImage(fallback, reference, error.message);

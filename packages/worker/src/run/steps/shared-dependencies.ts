@@ -23,7 +23,10 @@ async function place({
   location,
 }: RunDependency): Promise<PlacedDependency> {
   const missing = () =>
-    new RunFailure(`Failed to download dependency ${key}: it is not at ${location}/${path}`);
+    new RunFailure(
+      `Failed to download dependency ${key}: it is not at ${location}/${path}`,
+      'dependency-refused',
+    );
   if (location === undefined || location === null) throw missing();
   try {
     const root = await realpath(location);

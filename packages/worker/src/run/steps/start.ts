@@ -14,7 +14,7 @@ export async function start(attempt: Attempt): Promise<Step> {
   const { record } = run;
   const runtime = runtimeNamed(tools.runtimes, record.runtime ?? '');
   if (runtime === undefined)
-    throw new RunFailure(`This worker has no runtime ${record.runtime}`, { platform: true });
+    throw new RunFailure(`This worker has no runtime ${record.runtime}`, 'worker-unfit');
   const handle =
     (run.recovered ? await findStarted(runtime, record) : undefined) ?? (await startAnew(attempt, runtime));
   record.handle = handle;
@@ -34,7 +34,9 @@ async function startAnew({ run, tools }: Attempt, runtime: Runtime): Promise<Run
   } catch (error) {
     run.interrupted.throwIfAborted();
     if (error instanceof RuntimeError && error.userError) {
-      throw new RunFailure(`Cannot start Docker container: ${error.message}`, { cause: error });
+      throw new RunFailure(`Cannot start Docker container: ${error.message}`, 'start-refused', {
+        cause: error,
+      });
     }
     throw error;
   }
@@ -44,7 +46,8 @@ async function layOut(directory: string, record: RunRecord): Promise<string[]> {
   try {
     return await makeLinks(directory, record.links);
   } catch (error) {
-    if (error instanceof LayoutProblem) throw new RunFailure(error.message, { cause: error });
+    if (error instanceof LayoutProblem)
+      throw new RunFailure(error.message, 'dependency-refused', { cause: error });
     throw error;
   }
 }

@@ -47,6 +47,7 @@ async function send(attempt: Attempt, hashed: HashedTree): Promise<Step> {
       if (isFinal(error, record) || others >= otherFailures || waited > patience) {
         tools.log.warn({ run: run.uuid, error: messageOf(error) }, 'the results of a run cannot be stored');
         record.failure = failureWithUploadError(record.failure, messageOf(error));
+        record.failureCause ??= 'results-refused';
         record.unsent = true;
         return 'finish';
       }

@@ -2,7 +2,7 @@
 import type { Runtime } from '@sheaf/runtimes';
 import { Interruption } from '../interruption.ts';
 import { readLast } from '../last-reading.ts';
-import type { Step } from '../record.ts';
+import { blame, type Step } from '../record.ts';
 import { runtimeNamed } from '../runtimes.ts';
 import type { Attempt } from '../tools.ts';
 import { observe } from '../observe.ts';
@@ -14,12 +14,14 @@ export async function watch(attempt: Attempt): Promise<Step> {
   if (runtime === undefined || record.handle === null) {
     record.failure = `The run was executed by ${record.runtime}, which this worker has no more`;
     record.destroyed = true;
+    blame(record, 'worker-unfit');
     return ended(attempt, undefined);
   }
   if (run.recovered) {
     const found = await runtime.recover(record.handle);
     if (found === undefined) {
       record.failure = vanishedText(runtime);
+      blame(record, 'container-lost');
       return ended(attempt, undefined);
     }
     // The one who started it may have died before it could note when.
