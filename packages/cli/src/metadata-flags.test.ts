@@ -4,7 +4,7 @@ import { parseArguments } from './arguments/parse.ts';
 import { metadataFlags, metadataOf } from './metadata-flags.ts';
 
 function given(...words: string[]): Metadata {
-  const parsed = parseArguments(words, { positionals: [], flags: metadataFlags('run') });
+  const parsed = parseArguments(words, { name: 'run', positionals: [], flags: metadataFlags('run') });
   if (parsed === 'help') throw new Error('help');
   return metadataOf('run', parsed, 'r');
 }

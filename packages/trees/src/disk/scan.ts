@@ -106,22 +106,27 @@ class Scan {
       const below = path === '' ? name : `${path}/${name}`;
       if (this.#options.skip?.has(below) === true || this.#options.exclude?.(below) === true) continue;
       if (ignored?.(name) === true) continue;
-      const problem = nameProblem(name);
-      if (problem !== undefined) {
-        this.#refuse(below, problem, new InvalidNameError(below, problem));
-        continue;
-      }
-      try {
-        await this.#entry(name, below, draft, inside);
-      } catch (error) {
-        if (!(error instanceof InvalidNameError) && !isTooLong(error)) throw error;
-        this.#refuse(below, error instanceof InvalidNameError ? error.reason : tooLong, error);
-      }
+      await this.#storable(name, below, draft, inside);
       if (this.#breather.due) {
         this.#options.signal?.throwIfAborted();
         this.#report();
         await this.#breather.rest();
       }
+    }
+  }
+
+  /** Takes the entry, or says why it cannot be stored. */
+  async #storable(name: string, path: string, parent: DraftTree, above: readonly string[]): Promise<void> {
+    const problem = nameProblem(name);
+    if (problem !== undefined) {
+      this.#refuse(path, problem, new InvalidNameError(path, problem));
+      return;
+    }
+    try {
+      await this.#entry(name, path, parent, above);
+    } catch (error) {
+      if (!(error instanceof InvalidNameError) && !isTooLong(error)) throw error;
+      this.#refuse(path, error instanceof InvalidNameError ? error.reason : tooLong, error);
     }
   }
 
