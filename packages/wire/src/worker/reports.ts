@@ -15,6 +15,12 @@ import { z } from 'zod';
 const orDefault = <Schema extends z.ZodType>(schema: Schema, value: z.output<Schema>) =>
   schema.nullish().transform((given) => given ?? value);
 
+/** Sums of such numbers are still counted exactly. */
+const largestAmount = 2 ** 50;
+
+/** A number of things, seconds or bytes, as odd as it may come: no worker may upset a sum, or a database that holds whole numbers. */
+const amount = z.number().transform((given) => Math.min(Math.max(given, 0), largestAmount));
+
 export const stageTiming = z.object({
   start: z.number().nullish(),
   end: z.number().nullish(),
@@ -44,9 +50,9 @@ export const runReport = z.object({
   /** Unix seconds, worker clock. */
   bundle_start_time: orDefault(z.number(), 0),
   /** Seconds. */
-  container_time_total: orDefault(z.number(), 0),
-  container_time_user: orDefault(z.number(), 0),
-  container_time_system: orDefault(z.number(), 0),
+  container_time_total: orDefault(amount, 0),
+  container_time_user: orDefault(amount, 0),
+  container_time_system: orDefault(amount, 0),
   docker_image: z.string().nullish(),
   remote: z.string().nullish(),
   exitcode: z.int().nullish(),
@@ -57,11 +63,11 @@ export const runReport = z.object({
   /** Fraction of the memory limit. */
   memory_usage: z.number().nullish(),
   /** Bytes; absent means no change. */
-  disk_utilization: z.number().nullish(),
+  disk_utilization: amount.nullish(),
   /** Protocol 2: bytes, the highest seen. */
-  memory_max: z.number().nullish(),
+  memory_max: amount.nullish(),
   /** Protocol 2: bytes in use. */
-  memory: z.number().nullish(),
+  memory: amount.nullish(),
   /** Protocol 2: what was seen since the reports before, oldest first. Sent until an answer has come; what does not fit counts as none. */
   samples: z.array(runSample).nullish().catch(null),
   /** Protocol 2: the attempt this report is about. */
@@ -87,10 +93,10 @@ const dependencyKey = z.tuple([z.string(), z.string()]);
 export const checkinRequest = z.object({
   tag: z.string().nullish(),
   group_name: z.string().nullish(),
-  cpus: orDefault(z.number(), 0),
-  gpus: orDefault(z.number(), 0),
-  memory_bytes: orDefault(z.number(), 0),
-  free_disk_bytes: z.number().nullish(),
+  cpus: orDefault(amount, 0),
+  gpus: orDefault(amount, 0),
+  memory_bytes: orDefault(amount, 0),
+  free_disk_bytes: amount.nullish(),
   dependencies: z
     .union([z.array(dependencyKey), z.object({}).transform(() => [])])
     .nullish()
@@ -100,7 +106,7 @@ export const checkinRequest = z.object({
   runs: orDefault(z.array(z.unknown()), []),
   shared_file_system: orDefault(z.boolean(), false),
   tag_exclusive: orDefault(z.boolean(), false),
-  exit_after_num_runs: orDefault(z.number(), 999_999_999),
+  exit_after_num_runs: orDefault(amount, 999_999_999),
   is_terminating: orDefault(z.boolean(), false),
   preemptible: orDefault(z.boolean(), false),
   /** 2 for workers that acknowledge messages and can be held for long. */
