@@ -14,6 +14,7 @@ import {
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../clock.ts';
+import { Precedence } from '../prefetch/precedence.ts';
 import { CacheBench, get, ignore, never } from '../testing/cache-bench.ts';
 import type { ProtocolServer } from '../testing/protocol-server.ts';
 
@@ -77,6 +78,21 @@ it('shares one download among the runs that wait for it', async () => {
   expect(new Set(paths.map(({ path }) => path)).size).toBe(1);
   // The listing, and the file.
   expect(bench.fetches).toBe(2);
+});
+
+it('leaves alone what a run has mounted, when it was to be fetched ahead all that time', async () => {
+  const precedence = new Precedence();
+  const cache = await bench.cache({ precedence });
+  const entry = await server.keepDirectory('bundle', { a: 'x'.repeat(1000) });
+  const leave = precedence.enter();
+  const ahead = cache.prefetch('later', { parentUuid: 'bundle', parentPath: '', entry }, never);
+
+  const { path } = await get(cache, 'run', 'bundle', entry);
+  const mounted = statSync(path).ino;
+  leave();
+
+  expect(await ahead).toBe(true);
+  expect(statSync(path).ino).toBe(mounted);
 });
 
 it('goes on with a shared download when one of two runs is killed, and ends it when both are', async () => {

@@ -207,6 +207,8 @@ export class DependencyCache {
     tell: Tell,
   ): Promise<void> {
     const { source, clock, log } = this.#options;
+    // Whoever waited for its turn may come after another who brought the same; runs have that mounted already.
+    if (this.#index.entries.has(name)) return;
     const temporary = join(this.#entries, `${randomUUID()}.incomplete`);
     const began = clock.now();
     const arrived = await this.#room.expect(name, entry);
