@@ -4,7 +4,10 @@ import { readableLog } from './log-lines.ts';
 
 it('a terminal shows records as lines that people read', () => {
   const lines: string[] = [];
-  const log = pino({}, readableLog((text) => lines.push(text)));
+  const log = pino(
+    {},
+    readableLog((text) => lines.push(text)),
+  );
 
   log.info('Worker started!');
   log.warn({ error: 'away', failures: 1 }, 'check-in failed');
