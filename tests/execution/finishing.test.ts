@@ -54,7 +54,11 @@ describe('what is stored', () => {
     const uuid = await installation.ok(
       'run',
       `${write}; touch .hidden`,
-      ...['--exclude-patterns', 'bye', '.*', 'goodbye.txt', './hi.txt'],
+      '--exclude-patterns',
+      'bye',
+      '.*',
+      'goodbye.txt',
+      './hi.txt',
     );
     await installation.finished(uuid);
 
