@@ -182,6 +182,7 @@ describeWith('the Docker runtime', [requireDockerEngine, requireRegistry], () =>
         message: 'Docker container not found',
         startedAt: null,
         finishedAt: null,
+        interrupted: true,
       });
     });
 

@@ -4,6 +4,7 @@ import type { EngineClient } from '../engine/client.ts';
 import { EngineError, EngineUnreachableError, isNotFound } from '../engine/errors.ts';
 import { RuntimeError, type RunExit } from '../port.ts';
 import type { ContainerEnds } from './ends.ts';
+import { wasKilled } from './engine-memory.ts';
 import { containerExit, diesOfSignal, endedFromOutside, isRunning, mayLackCause, vanished } from './exit.ts';
 
 const firstPause = 100;
@@ -68,7 +69,8 @@ async function askForEnd(
       const state = await engine.inspectContainer(container);
       if (!isRunning(state)) {
         const exit = await containerExit(engine, state);
-        return wasAway && diesOfSignal(exit) ? endedFromOutside(exit) : exit;
+        const outside = diesOfSignal(exit) && (wasAway || (await wasKilled(engine, container)));
+        return outside ? endedFromOutside(exit) : exit;
       }
     } catch (error) {
       signal.throwIfAborted();

@@ -22,8 +22,8 @@ const restarted = z.object({ worker: z.string().optional(), failure_cause: z.str
 const restartsBeforeAvoiding = 3;
 const avoidedFor = 60 * 60 * 1000;
 /** A worker that could not execute a run does not get it back at once: engines come back, and other workers may be free. */
-const firstPause = 10_000;
-const longerEachTime = 4;
+const firstPause = 5000;
+const longerEachTime = 2;
 
 export interface QuotaLeft {
   /** Seconds. */

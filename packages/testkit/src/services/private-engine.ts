@@ -4,10 +4,19 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, createReadStream, mkdtempSync, openSync, readFileSync } from 'node:fs';
+import {
+  closeSync,
+  createReadStream,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EngineClient } from '@sheaf/runtimes/testing';
+import { isErrno } from '../errno.ts';
 import { eventually } from '../eventually.ts';
 import type { Host } from '../hosts/network.ts';
 import { runProcess } from '../processes.ts';
@@ -64,11 +73,27 @@ export class PrivateEngine {
 
   /** Ends it as the system does; its containers end with it, unless it was started to leave them alone. */
   async stop(): Promise<void> {
-    const child = this.#process;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const gone = once(child, 'exit');
-    child.kill('SIGTERM');
-    await gone;
+    await this.#end('SIGTERM');
+  }
+
+  /** Ends it without a word; its containers go on until it is started again, which ends them. */
+  async kill(): Promise<void> {
+    await this.#end('SIGKILL');
+    // Its helper dies with it, but stays a zombie where nobody reaps orphans: the next engine would take it for alive.
+    rmSync(join(this.#directory, 'exec/containerd/containerd.pid'), { force: true });
+  }
+
+  /** Names of all containers, also of those that have ended. */
+  async containers(): Promise<string[]> {
+    const listed = await runProcess('docker', [
+      '--host',
+      this.address,
+      'ps',
+      '--all',
+      '--format',
+      '{{.Names}}',
+    ]);
+    return listed.split('\n').filter(Boolean);
   }
 
   /** Makes an image of the archive of a root file system. */
@@ -84,6 +109,7 @@ export class PrivateEngine {
 
   async close(): Promise<void> {
     await this.stop();
+    this.#killLeftovers();
     // What a crash of the engine has left mounted would keep its directory from being removed.
     const mounted = readFileSync('/proc/mounts', 'utf8')
       .split('\n')
@@ -92,6 +118,28 @@ export class PrivateEngine {
       .toReversed();
     for (const path of mounted) await runProcess('umount', ['--lazy', path]);
     await runProcess('rm', ['-rf', this.#directory]);
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    const child = this.#process;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = once(child, 'exit');
+    child.kill(signal);
+    await gone;
+  }
+
+  /** An engine that was killed leaves helpers behind. They are known by their words, which name its directory. */
+  #killLeftovers(): void {
+    for (const process_ of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+      try {
+        const words = readFileSync(`/proc/${process_}/cmdline`, 'utf8');
+        const isHelper = /^[^\0]*containerd/.test(words) && words.includes(this.#directory);
+        if (isHelper) process.kill(Number(process_), 'SIGKILL');
+      } catch (error) {
+        // It has ended meanwhile.
+        if (!isErrno(error, 'ENOENT', 'ESRCH')) throw error;
+      }
+    }
   }
 
   get #socket(): string {

@@ -54,7 +54,7 @@ it('tells ends from outside from those of the command', () => {
 });
 
 it('blames a run for a full disk only where it took much without asking', () => {
-  expect(hasFilledDisk({ disk: 0 }, 1024 ** 3)).toBe(true);
-  expect(hasFilledDisk({ disk: 0 }, 1000)).toBe(false);
-  expect(hasFilledDisk({ disk: 5 * 1024 ** 3 }, 2 * 1024 ** 3)).toBe(false);
+  expect(hasFilledDisk({ disk: 0 }, { used: 100, total: 1000 })).toBe(true);
+  expect(hasFilledDisk({ disk: 0 }, { used: 99, total: 1000 })).toBe(false);
+  expect(hasFilledDisk({ disk: 500 }, { used: 400, total: 1000 })).toBe(false);
 });

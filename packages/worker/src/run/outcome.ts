@@ -39,12 +39,15 @@ export function endedFromOutside(exit: Pick<RunExit, 'exitCode' | 'interrupted'>
   return exit !== null && (exit.exitCode === null || exit.interrupted === true);
 }
 
-/** Bytes in the directory of a run that did not say how much it needs, from which on the run may have filled the disk itself. */
-const muchUnasked = 1024 ** 3;
-
-/** Whether a run that met a full disk is to blame for it: one that keeps within what it asked for is not. */
-export function hasFilledDisk({ disk }: Pick<Limits, 'disk'>, usedBytes: number): boolean {
-  return disk === 0 && usedBytes >= muchUnasked;
+/**
+ * Whether a run that met a full disk is to blame for it: one that keeps within what it asked for is not, nor one that asked for
+ * nothing and took less than a tenth of the disk. @param bytes what the run has written, and the size of the disk
+ */
+export function hasFilledDisk(
+  { disk }: Pick<Limits, 'disk'>,
+  bytes: { readonly used: number; readonly total: number },
+): boolean {
+  return disk === 0 && bytes.used >= bytes.total / 10;
 }
 
 /** Whatever the command says about itself: what it could not write any more is missing. */

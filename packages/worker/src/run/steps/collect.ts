@@ -2,6 +2,7 @@
 import { excludeMatcher, failureWithUploadError } from '@sheaf/domain';
 import { hashDirectory, type HashedTree } from '@sheaf/trees';
 import { messageOf, systemCode } from '../../errors.ts';
+import { diskSpace } from '../../fingerprint/disk.ts';
 import { removeLinks } from '../../layout/links.ts';
 import { openTree } from '../../open-tree.ts';
 import { measureDirectory } from '../disk-usage.ts';
@@ -75,7 +76,9 @@ async function judge({ run, tools }: Attempt): Promise<void> {
   else if (endedFromOutside(record.exit)) blame(record, 'container-lost');
   if (record.failure === null && (await tools.diskIsFull())) {
     record.failure = fullDiskFailure(record.exit);
-    blame(record, hasFilledDisk(resources, record.usage.disk) ? null : 'disk-full');
+    record.usage.disk = await measureAll(run.directory);
+    const bytes = { used: record.usage.disk, total: (await diskSpace(run.directory))?.total ?? 0 };
+    blame(record, hasFilledDisk(resources, bytes) ? null : 'disk-full');
   }
 }
 
