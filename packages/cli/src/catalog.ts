@@ -7,6 +7,7 @@ import { command as aliasCommand } from './commands/alias.ts';
 import { command as catCommand } from './commands/cat.ts';
 import { command as configCommand } from './commands/config.ts';
 import { command as downloadCommand } from './commands/download.ts';
+import { command as eventsCommand } from './commands/events.ts';
 import { helpCommand } from './commands/help.ts';
 import { command as execCommand } from './commands/exec.ts';
 import { command as infoCommand } from './commands/info.ts';
@@ -44,6 +45,7 @@ export const groups: readonly Group[] = [
       entry('search', ['s'], 'Find bundles on the whole server.', searchCommand),
       entry('ls', [], 'List the bundles of a worksheet.', lsCommand),
       entry('info', ['i'], 'Show what is known about bundles.', infoCommand),
+      entry('events', [], 'Show what has happened to a run.', eventsCommand),
       entry('stats', [], 'Show what a run uses over time.', statsCommand),
       entry('cat', [], 'Print a file, or list a directory, of a bundle.', catCommand),
       entry('wait', [], 'Wait until a bundle is final.', waitCommand),

@@ -51,6 +51,7 @@ export {
 } from './resources/contents.ts';
 export { openSession, serveSession, type Connect, type Connected } from './session/open-session.ts';
 export type { SessionChannel, SessionHandlers } from './session/channel.ts';
+export { fetchEvents } from './resources/events.ts';
 export { fetchStatistics } from './resources/statistics.ts';
 export { workersInfo } from './resources/workers.ts';
 export {

@@ -31,7 +31,7 @@ export const command: Command = {
       long: '--verbose',
       short: '-v',
       kind: 'switch',
-      help: 'Also what depends on it, where it is used, and its contents.',
+      help: 'Also what depends on it, where it is used, all that has happened to it, and its contents.',
     },
     { long: '--json', kind: 'switch', help: 'Print the bundles as JSON.' },
     worksheetFlag,

@@ -1,8 +1,9 @@
 /** Shows bundles with all that belongs to them: stores, relations, previews of their contents. */
-import { currentUser, type Bundle, type RestClient } from '@sheaf/client';
-import { SheafError } from '@sheaf/wire';
+import { currentUser, fetchEvents, type Bundle, type RestClient } from '@sheaf/client';
+import { SheafError, type BundleEvent } from '@sheaf/wire';
 import type { Context } from '../context.ts';
 import { showTarget } from '../render/contents.ts';
+import { historyLines } from '../render/events.ts';
 import { infoLines, relationLines } from '../render/info.ts';
 import { none, permissionsText, permissionText } from '../render/names.ts';
 
@@ -18,14 +19,16 @@ export async function showInfo(
   bundles: readonly Bundle[],
   options: ShowOptions,
 ): Promise<void> {
-  const [hidden, ...locations] = await Promise.all([
+  const [hidden, locations, events] = await Promise.all([
     isRoot(client),
-    ...bundles.map((bundle) => locationsOf(client, bundle)),
+    Promise.all(bundles.map((bundle) => locationsOf(client, bundle))),
+    Promise.all(options.raw ? [] : bundles.map((bundle) => eventsOf(client, bundle))),
   ]);
   for (const [at, bundle] of bundles.entries()) {
     if (at > 0) context.print('');
     const shown = { ...options, hidden, locations: locations[at] ?? [] };
     for (const line of infoLines(bundle, shown)) context.print(line);
+    for (const line of historyLines(events[at] ?? [], { all: options.verbose })) context.print(line);
     if (options.verbose) await showMore(context, client, bundle);
   }
 }
@@ -49,6 +52,17 @@ async function locationsOf(client: RestClient, bundle: Bundle): Promise<Record<s
     return answer.data.map(({ attributes }) => attributes);
   } catch (error) {
     // Where a bundle lies is for those who may read it; the rest of what is known is still worth showing.
+    if (error instanceof SheafError && error.status < 500) return [];
+    throw error;
+  }
+}
+
+/** Of runs only: the history of others is told by their state. Servers of another kind know of none. */
+async function eventsOf(client: RestClient, bundle: Bundle): Promise<BundleEvent[]> {
+  if (bundle.bundle_type !== 'run') return [];
+  try {
+    return await fetchEvents(client, bundle.uuid);
+  } catch (error) {
     if (error instanceof SheafError && error.status < 500) return [];
     throw error;
   }
