@@ -60,6 +60,8 @@ export interface WorkerDependencies {
 export interface RunningWorker {
   /** What runs execute in, in words for people. */
   readonly runtime: string;
+  /** Takes no more runs, finishes those it has, and ends. */
+  drain(): void;
   /** Ends the worker: its runs are left to the next one, or given back to the server where the settings say so. */
   stop(): Promise<void>;
   /** Resolves when the worker has ended, by itself or because it was told to. */
@@ -122,7 +124,12 @@ async function startIn(
     });
     await startOrStop(worker, () => worker.start(records, { stubborn }));
     if (settings.group !== null) void warnOfUnknownGroup(client, settings.group, log);
-    return { runtime: describeRuntimes(runtimes), stop: () => worker.stop(), ended: worker.ended };
+    return {
+      runtime: describeRuntimes(runtimes),
+      drain: () => worker.drain(),
+      stop: () => worker.stop(),
+      ended: worker.ended,
+    };
   } catch (error) {
     await closeAll(runtimes);
     throw error;

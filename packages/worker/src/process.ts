@@ -40,6 +40,7 @@ async function run(): Promise<void> {
       `The flag ${flag} is not known (any more) and is skipped; --help lists those there are.\n`,
     );
   }
+  const drain = drainOnSignal();
   const credentials = await readCredentials(line, process.env, terminalPrompt());
   const proxy = proxySettings(process.env);
   const transport = nodeTransport(proxy === undefined ? {} : { proxy });
@@ -63,6 +64,7 @@ async function run(): Promise<void> {
     idle: collectGarbage,
   });
   stopOnSignals(() => worker.stop());
+  drain.with(() => worker.drain());
   if (process.send === undefined) sayStarted(settings, worker.runtime);
   else process.send({ type: 'ready', runtime: worker.runtime });
   await worker.ended;
@@ -91,6 +93,24 @@ function stopOnSignals(stop: () => Promise<void>): void {
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, end);
   // Whoever started it is gone: nobody would ever stop it.
   if (process.send !== undefined) process.once('disconnect', end);
+}
+
+/**
+ * SIGUSR1 has the worker finish what it has and end. It is listened to from the beginning: else Node would open its debugger. One
+ * that comes too early counts as well.
+ */
+function drainOnSignal(): { with: (drain: () => void) => void } {
+  let wanted = false;
+  let drain = () => {
+    wanted = true;
+  };
+  process.on('SIGUSR1', () => drain());
+  return {
+    with(action) {
+      drain = action;
+      if (wanted) action();
+    },
+  };
 }
 
 function fail(error: unknown): void {

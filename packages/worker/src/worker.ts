@@ -20,6 +20,7 @@ import type { SavedRuns } from './run/saved-runs.ts';
 import type { RunTools } from './run/tools.ts';
 import { DiskRoom } from './resources/disk-room.ts';
 import { unlimitedRuns, type Settings } from './settings/settings.ts';
+import { atMost, openPromise } from './settling.ts';
 
 export interface WorkerParts {
   readonly settings: Settings;
@@ -56,6 +57,7 @@ export class Worker {
   readonly #prefetcher: Prefetcher;
   readonly #reporter: Reporter;
   readonly #sessions: SessionService;
+  readonly #handler: MessageHandler;
   readonly #disk: DiskRoom;
   readonly #acknowledgements = new Acknowledgements();
   readonly #endedNow: () => void;
@@ -65,6 +67,7 @@ export class Worker {
   #busyUntil: number;
   #greeted = false;
   #terminating = false;
+  #draining = false;
   #stopping: Promise<void> | undefined;
   #leavingTimer: NodeJS.Timeout | undefined;
   #upkeep: NodeJS.Timeout | undefined;
@@ -112,10 +115,10 @@ export class Worker {
       signal,
       log,
     });
-    const handler = new MessageHandler({
+    this.#handler = new MessageHandler({
       runs: this.#runs,
       acknowledgements: this.#acknowledgements,
-      acceptsRuns: () => !this.#terminating && this.#runsLeft > 0 && !this.#disk.isFull,
+      acceptsRuns: () => !this.#takesNoMore && this.#runsLeft > 0 && !this.#disk.isFull,
       askLeave: (message) => this.#askLeave(message, machine.hostname),
       started: () => {
         this.#started += 1;
@@ -126,7 +129,7 @@ export class Worker {
       log,
     });
     const common = { acknowledgements: this.#acknowledgements, clock, random, log };
-    const handle = (messages: readonly unknown[]) => handler.handle(messages);
+    const handle = (messages: readonly unknown[]) => this.#handler.handle(messages);
     this.#reporter = new Reporter({
       ...common,
       handle,
@@ -159,7 +162,7 @@ export class Worker {
           load: loadOf(this.#runs.all.map(({ record }) => record)),
           instance: parts.instance,
           runsLeft: this.#runsLeft,
-          terminating: this.#terminating,
+          terminating: this.#takesNoMore,
         }),
       succeeded: () => this.#noteContact(),
       failed: (error) => this.#first.reject(error),
@@ -185,9 +188,7 @@ export class Worker {
     void unsent.clear();
     this.#upkeep = setInterval(() => void unsent.clear(), hour).unref();
     const { exitWhenIdle, exitAfterRuns } = this.#parts.settings;
-    if (exitWhenIdle || exitAfterRuns < unlimitedRuns) {
-      this.#leavingTimer = setInterval(() => this.#leaveIfDone(), 1000);
-    }
+    if (exitWhenIdle || exitAfterRuns < unlimitedRuns) this.#watchForLeave();
     try {
       await this.#first.promise;
     } catch (error) {
@@ -195,6 +196,19 @@ export class Worker {
       const { log } = this.#parts.tools;
       log.warn({ error: messageOf(error) }, 'the server is away; runs go on, and it is tried again');
     }
+  }
+
+  /** Takes no more runs, finishes those it has, and ends. Told again, nothing more happens. */
+  drain(): void {
+    if (this.#takesNoMore) return;
+    this.#draining = true;
+    this.#parts.tools.log.info(
+      { runs: this.#runs.count },
+      'no more runs are taken; the worker ends after those it has',
+    );
+    // The server gives the others what is waiting here and has not begun.
+    this.#checkins.wake();
+    this.#watchForLeave();
   }
 
   /** Ends the worker: its runs are left to the next one, or given back to the server where the settings say so. */
@@ -250,6 +264,14 @@ export class Worker {
     }
   }
 
+  get #takesNoMore(): boolean {
+    return this.#terminating || this.#draining;
+  }
+
+  #watchForLeave(): void {
+    this.#leavingTimer ??= setInterval(() => this.#leaveIfDone(), 1000);
+  }
+
   get #runsLeft(): number {
     return Math.max(0, this.#parts.settings.exitAfterRuns - this.#started);
   }
@@ -286,7 +308,8 @@ export class Worker {
   #leaveIfDone(): void {
     const { settings, tools } = this.#parts;
     const reason = reasonToLeave(settings, {
-      runs: this.#runs.count,
+      runs: this.#runs.count + this.#handler.asking,
+      draining: this.#draining,
       started: this.#started,
       idleSeconds: (tools.clock.now() - this.#busyUntil) / 1000,
       inTouch: this.#checkins.inTouch,
@@ -295,28 +318,4 @@ export class Worker {
     tools.log.info({ reason }, 'nothing left to do');
     void this.stop();
   }
-}
-
-/** Whether the work was done within the time. */
-async function atMost(milliseconds: number, work: Promise<void>): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), milliseconds);
-  });
-  try {
-    return await Promise.race([work.then(() => true as const), late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-function openPromise(): { promise: Promise<void>; resolve: () => void; reject: (error: unknown) => void } {
-  let resolve: () => void = () => undefined;
-  let reject: (error: unknown) => void = () => undefined;
-  const promise = new Promise<void>((settle, fail) => {
-    resolve = settle;
-    reject = fail;
-  });
-  promise.catch(() => undefined);
-  return { promise, resolve, reject };
 }

@@ -51,11 +51,19 @@ export const command: Command = {
   },
 };
 
-function factsOf({ runtime, slots, preemptible }: WorkerInfo): string[] {
+function factsOf({
+  runtime,
+  slots,
+  preemptible,
+  is_terminating: ending,
+  run_uuids: uuids,
+}: WorkerInfo): string[] {
+  const runs = uuids.length;
   return [
     runtime?.description ?? 'does not say how it executes runs',
     ...(typeof slots === 'number' ? [`at most ${slots} ${slots === 1 ? 'run' : 'runs'} at once`] : []),
     ...(preemptible ? ['may be taken away at any time'] : []),
+    ...(ending ? [`takes no more runs and ends${runs > 0 ? ' after those it has' : ''}`] : []),
   ];
 }
 

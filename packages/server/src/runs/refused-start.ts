@@ -2,7 +2,7 @@
 import { findBundles } from '../bundles/access.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import { workerKeyText, type WorkerKey } from '../workers/worker-key.ts';
-import { assignmentsOfRuns, workerOf, type AssignmentRow } from './assignments.ts';
+import { assignmentsOfRuns, assignmentsOfWorker, workerOf, type AssignmentRow } from './assignments.ts';
 import { history, namedWorker } from './history.ts';
 import { restageRun } from './restage.ts';
 
@@ -62,15 +62,30 @@ export async function restageStuckStarts(unit: UnitOfWork, now: number): Promise
   return stuck.length;
 }
 
-async function giveBack(unit: UnitOfWork, assignments: readonly AssignmentRow[], now: number): Promise<void> {
+/** A worker that takes no more runs will not begin what it was given and has not begun: others get it at once. */
+export async function giveBackUnbegun(unit: UnitOfWork, worker: WorkerKey, now: number): Promise<void> {
+  const held = await assignmentsOfWorker(unit.queries, worker);
+  const unbegun = held.filter(({ started_at: startedAt }) => startedAt === null);
+  await giveBack(unit, unbegun, now, 'ends');
+}
+
+async function giveBack(
+  unit: UnitOfWork,
+  assignments: readonly AssignmentRow[],
+  now: number,
+  why: 'ends' | 'did not begin' = 'did not begin',
+): Promise<void> {
   const byRun = new Map(assignments.map((assignment) => [assignment.run_uuid, assignment]));
   for (const run of await findBundles(unit.queries, byRun.keys())) {
     const assignment = byRun.get(run.uuid);
     if (run.state !== 'starting' || assignment === undefined) continue;
     const worker = await namedWorker(unit, workerOf(assignment));
     const event = history(
-      'restaged',
-      (names) => `${names.worker} did not begin; the run waits for a worker again.`,
+      why === 'ends' ? 'returned' : 'restaged',
+      (names) =>
+        why === 'ends'
+          ? `${names.worker} takes no more runs; the run waits for another one.`
+          : `${names.worker} did not begin; the run waits for a worker again.`,
       { worker, attempt: assignment.epoch },
     );
     await restageRun(unit, run, { event, keepMetadata: false }, now);

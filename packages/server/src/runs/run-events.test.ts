@@ -216,6 +216,21 @@ describe.each(databases)('the history of runs (%s)', (database) => {
     ]);
   });
 
+  it('gives others at once what a worker that ends has not begun', async () => {
+    const tag = newTag();
+    const ending = await workerWith('ending', tag);
+    const uuid = await newRun(tag);
+    await ending.next('run');
+    await ending.checkin({ hold: 0, is_terminating: true, ack: [] });
+
+    expect(await begin(newWorker('staying', tag))).toBe(2);
+    expect((await eventsOf(uuid)).map(({ text }) => text).slice(0, 3)).toEqual([
+      'Given to worker ending, which is asked to begin.',
+      'Worker ending takes no more runs; the run waits for another one.',
+      'Given to worker staying, which is asked to begin.',
+    ]);
+  });
+
   it('names nobody where the bundle is anonymous, except to those who have everything on it', async () => {
     const tag = newTag();
     const worker = await workerWith('secret', tag);

@@ -10,7 +10,7 @@ import type { UnitOfWork } from '../database/unit-of-work.ts';
 import { noticeOmissions } from '../runs/loss.ts';
 import { applyReports, type ReportingWorker } from '../runs/reports.ts';
 import { commandRuns } from '../runs/report-metadata.ts';
-import { refusedStarts } from '../runs/refused-start.ts';
+import { giveBackUnbegun, refusedStarts } from '../runs/refused-start.ts';
 import { storeSamples, type NewSamples } from '../runs/statistics/store.ts';
 import type { Services } from '../services.ts';
 import { arrangeAnswer } from './answer-order.ts';
@@ -182,6 +182,7 @@ async function takeOver(
     const unmentioned = had.filter(({ runUuid }) => !reported.has(runUuid));
     await refusedStarts(unit, worker, unmentioned, { patience: acknowledges }, now);
     await noticeOmissions(unit, worker, reported, now);
+    if (request.is_terminating) await giveBackUnbegun(unit, worker, now);
     return derived;
   });
 }

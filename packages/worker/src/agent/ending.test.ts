@@ -107,6 +107,25 @@ it('ends after the number of runs it was told, and says how many it still takes'
   expect(bench.server.reportsOf(`0x${'d'.repeat(32)}`)).toEqual([]);
 });
 
+it('told to drain, takes no more runs, says so at once, finishes what it has, and ends', async () => {
+  const worker = await bench.start();
+  bench.server.assign(runMessageFor({ command: 'sleep 0.5; echo done' }));
+  await bench.reported(aRun, 'running');
+
+  worker.drain();
+  worker.drain();
+  const late = `0x${'d'.repeat(32)}`;
+  bench.server.assign(runMessageFor({ uuid: late }));
+  await worker.ended;
+
+  expect(bench.server.checkins.some((checkin) => checkin.is_terminating && checkin.runs.length > 0)).toBe(
+    true,
+  );
+  expect(bench.server.reportsOf(aRun).at(-1)).toMatchObject({ state: 'finalizing', exitcode: 0 });
+  expect(bench.server.reportsOf(late)).toEqual([]);
+  expect(bench.server.checkouts).toBe(1);
+});
+
 it('ends when it is idle, and removes its directory where it was told to', async () => {
   const worker = await bench.start({ exitWhenIdle: true, deleteWorkDirectoryOnExit: true });
 
@@ -117,7 +136,7 @@ it('ends when it is idle, and removes its directory where it was told to', async
 
 describe('the reason to leave', () => {
   const settings = { exitWhenIdle: true, idleSeconds: 10, exitAfterRuns: 5 };
-  const idle = { runs: 0, started: 1, idleSeconds: 11, inTouch: true };
+  const idle = { runs: 0, started: 1, idleSeconds: 11, inTouch: true, draining: false };
 
   it.each([
     { now: idle, leaves: true },
@@ -131,6 +150,9 @@ describe('the reason to leave', () => {
   });
 
   it('is none without the flag', () => {
-    expect(reasonToLeave({ ...settings, exitWhenIdle: false }, idle)).toBeUndefined();
+    const staying = { ...settings, exitWhenIdle: false };
+    expect(reasonToLeave(staying, idle)).toBeUndefined();
+    expect(reasonToLeave(staying, { ...idle, draining: true })).toMatch(/told to end/);
+    expect(reasonToLeave(staying, { ...idle, draining: true, runs: 1 })).toBeUndefined();
   });
 });

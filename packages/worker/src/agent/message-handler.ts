@@ -39,6 +39,11 @@ export class MessageHandler {
     this.#options = options;
   }
 
+  /** Runs that may be this worker's in a moment. */
+  get asking(): number {
+    return this.#asking.size;
+  }
+
   /** Returns when the next check-in may be sent. False: something is to be delivered again, but not at once. */
   async handle(messages: readonly unknown[]): Promise<boolean> {
     const outcomes = await Promise.all(messages.map((message) => this.#handleOne(message)));

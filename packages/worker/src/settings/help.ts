@@ -19,7 +19,8 @@ executes the runs of its owner (an administrator's: everybody's). To begin with:
 const closing = `
 Sizes are numbers with k, m, g or t. A flag may be cut short where that is clear (--tag-ex), and written --flag=value.
 Flags marked (old) are those of earlier workers. Ctrl-C ends the worker; started again with the same --id and
---work-dir, it goes on with the runs that it had. worker.sh is the same program, which skips flags it does not know.`;
+--work-dir, it goes on with the runs that it had. SIGUSR1 (kill -USR1) lets it take no more runs, and end when those it
+has are done. worker.sh is the same program, which skips flags it does not know.`;
 
 export function helpText(): string {
   const sections = [...new Set<Section>(flags.map(({ section }) => section))];
