@@ -33,6 +33,20 @@ describe.each(databases)('%s', (name) => {
     expect(new Set(names).size).toBe(names.length);
   });
 
+  it('is left alone by a server that is older than it', async () => {
+    const { database } = server.services;
+    await sql`insert into migration (name, applied_at) values ('9999-of-tomorrow', 1)`.execute(
+      database.queries,
+    );
+
+    await expect(migrate(database)).rejects.toThrow(
+      /^The database was changed by a newer version of this server \(9999-of-tomorrow\): start that version/,
+    );
+
+    await sql`delete from migration where name = '9999-of-tomorrow'`.execute(database.queries);
+    await migrate(database);
+  });
+
   it('rolls back a unit of work that fails, and announces nothing of it', async () => {
     const announced: ServerEvent[] = [];
     const stop = server.services.events.on('bundle.deleted', (event) => announced.push(event));

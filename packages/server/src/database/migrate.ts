@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import { StartError } from '../start-error.ts';
 import type { Database } from './database.ts';
 import { initial } from './migrations/0001-initial.ts';
 import { storesAndNames } from './migrations/0002-stores-and-names.ts';
@@ -25,7 +26,10 @@ const migrations: readonly Migration[] = [
 /** Any number, as long as it is always the same: several servers starting at once take turns. */
 const migrationLock = 0x5eaf;
 
-/** Applies what is missing, in order, in one transaction under a lock. */
+/**
+ * Applies what is missing, in order, in one transaction under a lock.
+ * @throws StartError a newer server has been here: what it has changed this one does not know
+ */
 export async function migrate(database: Database): Promise<void> {
   const { dialect } = database;
   await database.transaction(async (queries) => {
@@ -36,6 +40,7 @@ export async function migrate(database: Database): Promise<void> {
     );
     const done = await sql<{ name: string }>`select name from migration`.execute(queries);
     const applied = new Set(done.rows.map((row) => row.name));
+    refuseNewer(applied);
     for (const migration of migrations) {
       if (applied.has(migration.name)) continue;
       for (const statement of migration.statements(dialect)) await sql.raw(statement).execute(queries);
@@ -44,4 +49,13 @@ export async function migrate(database: Database): Promise<void> {
       );
     }
   });
+}
+
+function refuseNewer(applied: ReadonlySet<string>): void {
+  const known = new Set(migrations.map(({ name }) => name));
+  const unknown = [...applied].filter((name) => !known.has(name));
+  if (unknown.length === 0) return;
+  throw new StartError(
+    `The database was changed by a newer version of this server (${unknown.join(', ')}): start that version, or restore a copy of the database from before.`,
+  );
 }

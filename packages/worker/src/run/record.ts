@@ -56,8 +56,14 @@ const runExit = z.object({
 const mount = z.object({ source: z.string(), target: z.string() });
 const link = z.object({ path: z.string(), target: z.string() });
 
+/**
+ * Format of the record. Fields may be added with a default; whatever an older worker would misread takes the next number, and is
+ * then refused by it.
+ */
+export const recordVersion = 1;
+
 export const runRecord = z.object({
-  version: z.literal(1),
+  version: z.literal(recordVersion),
   uuid: z.string(),
   epoch: z.int(),
   message: runMessage,
@@ -86,7 +92,7 @@ export const runRecord = z.object({
   failure: z.string().nullable(),
   platformFailure: z.boolean(),
   /** Why it failed, where this worker knows more than an exit code. */
-  failureCause: z.enum(failureCauseNames).nullable().default(null),
+  failureCause: z.enum(failureCauseNames).nullable().default(null).catch(null),
   /** The server does not want the results, and never will: they are kept here for a while. */
   unsent: z.boolean().default(false),
   kill: killCause.nullable(),
@@ -111,7 +117,7 @@ export function blame(record: RunRecord, cause: FailureCause | null): void {
 /** @param now milliseconds since the epoch */
 export function newRecord(message: z.infer<typeof runMessage>, now: number): RunRecord {
   return {
-    version: 1,
+    version: recordVersion,
     uuid: message.bundle.uuid,
     epoch: message.epoch ?? 1,
     message,

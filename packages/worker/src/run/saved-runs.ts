@@ -1,10 +1,14 @@
 /** Run records on disk, one file a run, written so that a crash never leaves half of one. */
 import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { messageOf } from '../errors.ts';
 import { writeWhole } from '../files.ts';
 import type { Log } from '../log.ts';
-import { runRecord, type RunRecord } from './record.ts';
+import { StartProblem } from '../settings/settings.ts';
+import { recordVersion, runRecord, type RunRecord } from './record.ts';
+
+const versioned = z.object({ version: z.int() });
 
 interface Pending {
   text: string;
@@ -29,7 +33,10 @@ export class SavedRuns {
     return new SavedRuns(directory, log);
   }
 
-  /** All runs that were held. Files that cannot be read are put aside, so that they do no harm and can be looked at. */
+  /**
+   * All runs that were held. Files that cannot be read are put aside, so that they do no harm and can be looked at.
+   * @throws StartProblem a newer worker has saved some: this one would lose them
+   */
   async load(): Promise<RunRecord[]> {
     const records: RunRecord[] = [];
     for (const name of await readdir(this.#directory)) {
@@ -37,13 +44,24 @@ export class SavedRuns {
       if (name.endsWith('.tmp')) await rm(path, { force: true });
       if (!name.endsWith('.json')) continue;
       try {
-        records.push(runRecord.parse(JSON.parse(await readFile(path, 'utf8'))));
+        const saved: unknown = JSON.parse(await readFile(path, 'utf8'));
+        this.#refuseNewer(saved);
+        records.push(runRecord.parse(saved));
       } catch (error) {
+        if (error instanceof StartProblem) throw error;
         this.#log.error({ path, error: messageOf(error) }, 'the record of a run cannot be read');
         await rename(path, `${path}.unreadable`);
       }
     }
     return records;
+  }
+
+  #refuseNewer(saved: unknown): void {
+    const { version } = versioned.safeParse(saved).data ?? { version: 0 };
+    if (version <= recordVersion) return;
+    throw new StartProblem(
+      `A newer version of this worker has left runs in ${this.#directory} (format ${version}, this one knows ${recordVersion}): start that version to go on with them, or this one with another --work-dir.`,
+    );
   }
 
   /** Returns once the record as it is now is on disk. Calls made while one is being written share the next write. */
