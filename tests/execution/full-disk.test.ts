@@ -1,5 +1,5 @@
 /* A worker whose disk fills up: what becomes of the runs there, and of those that wait. */
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually, runProcess } from '@sheaf/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -28,7 +28,7 @@ describe.skipIf(process.getuid?.() !== 0)('a disk of 64 MB', () => {
     await installation.stop();
   });
 
-  it('a command that leaves it full fails with words; what it wrote is stored, and there is room again', async () => {
+  it('a command that fills it fails with words; what it wrote is stored, and there is room again', async () => {
     const uuid = await installation.ok('run', 'head -c 100000000 /dev/urandom > big');
 
     const bundle = await installation.finished(uuid);
@@ -47,6 +47,35 @@ describe.skipIf(process.getuid?.() !== 0)('a disk of 64 MB', () => {
     const bundle = await installation.finished(uuid);
     expect(bundle.state).toBe('failed');
     expect(bundle.metadata['failure_message']).toMatch(/^The disk of the worker was full.*incomplete/);
+  });
+
+  it('one that suffers from what others have written is done where there is room', async () => {
+    const uuid = await installation.ok(
+      'run',
+      `${waitForFile}; head -c 1000000 /dev/zero > part && echo whole`,
+    );
+    await installation.inState(uuid, 'running');
+    const ballast = join(disk, 'ballast');
+    writeFileSync(join(worker.runDirectory(uuid), 'going'), '');
+    await runProcess('sh', ['-c', `head -c 100000000 /dev/zero > ${ballast} 2> /dev/null || true`]);
+    renameSync(join(worker.runDirectory(uuid), 'going'), join(worker.runDirectory(uuid), 'go'));
+    await eventually('an attempt here', () =>
+      worker.log.includes('Exit code 1. The disk of the worker was full') ? true : undefined,
+    );
+    const roomy = await WorkerMachine.start(installation, { id: 'roomy' });
+    try {
+      await eventually('the other worker', async () => {
+        const { state, metadata } = await installation.bundle(uuid);
+        return state === 'running' && metadata['remote'] === 'roomy' ? true : undefined;
+      });
+      writeFileSync(join(roomy.runDirectory(uuid), 'go'), '');
+      const bundle = await installation.finished(uuid);
+      expect(bundle.state).toBe('ready');
+      expect(await installation.ok('cat', `${uuid}/stdout`)).toBe('whole');
+    } finally {
+      rmSync(ballast);
+      await roomy.end();
+    }
   });
 
   it('takes no more runs while it is full, says so, and takes them again', async () => {

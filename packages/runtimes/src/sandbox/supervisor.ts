@@ -33,7 +33,8 @@ printf '%3d\\n' $code 1<>"$state/exit"
  * Inside the sandbox, as the run's user: limits, the word that everything is in place, and the command.
  * Parameters: kibibytes of data (0: unlimited), processes (0: unlimited), where to start, the command. The directory may be closed
  * to everybody else, so that whoever sets up the sandbox cannot enter it. Where no control group counts, this shell stays and
- * says what its child has used: bubblewrap does not wait for its own.
+ * says what its child has used: bubblewrap does not wait for its own. The worker that waits for the word may be dead: the next one
+ * finds the command running.
  */
 const stageScript = `
 [ "$1" = 0 ] || ulimit -d "$1" || exit 1
@@ -41,7 +42,9 @@ const stageScript = `
 cd "$3" || exit 1
 counted=$4
 shift 4
-printf s >&${descriptors.started}
+trap '' PIPE
+printf s 2>/dev/null >&${descriptors.started}
+trap - PIPE
 exec ${descriptors.started}>&- ${descriptors.info}>&- ${descriptors.alive}>&-
 [ $counted = yes ] && exec "$@" ${descriptors.times}>&-
 "$@" ${descriptors.times}>&-

@@ -101,7 +101,7 @@ export class PrivateEngine {
     const engine = await this.#connect();
     try {
       const progress = engine.importImage(createReadStream(archive), { repo: repository, tag });
-      for await (const _ of await progress);
+      for await (const _ of progress);
     } finally {
       engine.close();
     }

@@ -70,12 +70,15 @@ function specificationOf(record: RunRecord, directory: string, tools: RunTools) 
   };
 }
 
-/** A start that was never noted down. What was made but never ran does not count: the runtime clears it away itself. */
+/**
+ * A start that was never noted down. What was made but never ran does not count, nor what broke off on the way: the runtime clears
+ * it away itself.
+ */
 async function findStarted(runtime: Runtime, { uuid, epoch }: RunRecord): Promise<RunHandle | undefined> {
   const handle = (await runtime.list()).find((one) => one.uuid === uuid && one.epoch === epoch);
   if (handle === undefined) return undefined;
   const found = await runtime.recover(handle);
   if (found === undefined) return undefined;
-  const ran = found.state === 'running' || found.exit.startedAt !== null;
+  const ran = found.state === 'running' || (found.exit.startedAt !== null && found.exit.exitCode !== null);
   return ran ? handle : undefined;
 }
