@@ -19,8 +19,10 @@ export interface Services {
 }
 
 export interface Clock {
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch: to be stored and shown. It may be set forward and back at any time. */
   now(): number;
+  /** Milliseconds since some moment, never set: to measure how long something takes. */
+  elapsed(): number;
   /** Calls back once after the given milliseconds unless cancelled; never keeps the process alive. */
   after(milliseconds: number, callback: () => void): () => void;
 }

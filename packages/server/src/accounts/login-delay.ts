@@ -21,7 +21,7 @@ export function createLoginDelay(clock: Clock): LoginDelay {
   return {
     async afterFailure(name, address) {
       const key = keyOf(name, address);
-      const now = clock.now();
+      const now = clock.elapsed();
       const before = failures.get(key);
       const count = before === undefined || now - before.last > forgottenAfter ? 1 : before.count + 1;
       failures.delete(key);

@@ -63,14 +63,14 @@ async function rowAfter(
   milliseconds: number,
   signal: AbortSignal,
 ): Promise<BundleRow> {
-  const deadline = clock.now() + milliseconds;
+  const deadline = clock.elapsed() + milliseconds;
   // Watching begins before the row is read, so that no change falls between the two.
   const watch = watchBundle(events, clock, uuid, signal);
   try {
     for (;;) {
       const row = await findBundle(database.queries, uuid);
       if (row === undefined) throw bundleNotFound(uuid);
-      const left = deadline - clock.now();
+      const left = deadline - clock.elapsed();
       if (row.version > after || left <= 0 || signal.aborted) return row;
       await watch.changed(Math.min(left, safetyNet));
     }

@@ -117,11 +117,11 @@ async function direct(
 async function whenFinal(context: LocateContext, bundle: BundleRow): Promise<BundleRow> {
   const { services, viewer, signal } = context;
   const watch = watchBundle(services.events, services.clock, bundle.uuid, signal);
-  const end = services.clock.now() + answerTimeout;
+  const end = services.clock.elapsed() + answerTimeout;
   try {
     for (;;) {
       const now = await requireBundle(services.database.queries, viewer, bundle.uuid, 'read');
-      const left = end - services.clock.now();
+      const left = end - services.clock.elapsed();
       if (now.state !== 'finalizing' || left <= 0) return now;
       await watch.changed(left);
       signal.throwIfAborted();

@@ -16,7 +16,7 @@ export class RepeatedRequests {
   }
 
   failed(key: string, error: SheafError): void {
-    const now = this.#clock.now();
+    const now = this.#clock.elapsed();
     this.#failures.set(key, { error, at: now });
     for (const [old, { at }] of this.#failures) if (at < now - remembered) this.#failures.delete(old);
   }
@@ -24,6 +24,8 @@ export class RepeatedRequests {
   /** The first answer to the same request, if that was a failure a few seconds ago. */
   firstAnswer(key: string): SheafError | undefined {
     const failure = this.#failures.get(key);
-    return failure !== undefined && failure.at >= this.#clock.now() - remembered ? failure.error : undefined;
+    return failure !== undefined && failure.at >= this.#clock.elapsed() - remembered
+      ? failure.error
+      : undefined;
   }
 }

@@ -8,10 +8,11 @@ import { temporaryDirectory } from '../contents/temporary-directory.ts';
 import type { Services } from '../services.ts';
 import type { CheckinServices } from '../workers/checkin.ts';
 import { HeldCheckins } from '../workers/held-checkins.ts';
+import { Liveness } from '../workers/liveness.ts';
 import { Mailboxes } from '../workers/mailboxes.ts';
 import { RecentDeliveries } from '../workers/recent-deliveries.ts';
 import { WakeUps } from '../workers/wake-ups.ts';
-import { Maintenance } from './maintenance.ts';
+import { Maintenance, maintenancePause } from './maintenance.ts';
 import { Maker } from './make.ts';
 import { GivenHints } from './prefetch.ts';
 import { requestSettings } from './request-settings.ts';
@@ -33,6 +34,7 @@ export interface Execution {
   readonly checkins: CheckinServices;
   readonly sweeper: Sweeper;
   readonly counters: Readonly<SchedulerCounters>;
+  readonly upkeep: Pick<Maintenance, 'passes'>;
   start(): Promise<void>;
   /** Answers held check-ins, and returns when nothing more is written. */
   stop(): Promise<void>;
@@ -51,13 +53,15 @@ export function createExecution(services: Services, options: ExecutionOptions = 
   const linked = new LinkedEntries(services, trees);
   const sessions = new Sessions(services);
   const maker = new Maker(services, trees, linked);
+  const liveness = new Liveness(services.clock, 2 * maintenancePause(services.settings.workerTimeout));
   const sharedRuns = new SharedRuns(services, trees);
   const entries = new DependencyEntries(trees);
   const scheduler = new Scheduler(
     services,
     {
       settings: requestSettings(services.settings),
-      workerTimeout: services.settings.workerTimeout,
+      isSilent: (worker, checkinAt) =>
+        liveness.silence(worker, checkinAt, services.clock.now()) >= services.settings.workerTimeout,
       entries,
       laysOut: sharedRuns.possible,
       stagedRuns: new StagedRuns(entries),
@@ -68,7 +72,7 @@ export function createExecution(services: Services, options: ExecutionOptions = 
     },
     (uuids) => maker.add(uuids),
   );
-  const maintenance = new Maintenance(services, (worker) => held.isHeld(worker));
+  const maintenance = new Maintenance(services, liveness, (worker) => held.isHeld(worker));
   const sweeper = new Sweeper(services);
   return {
     trees,
@@ -76,9 +80,10 @@ export function createExecution(services: Services, options: ExecutionOptions = 
     mailboxes: new Mailboxes(services.clock),
     wakeUps,
     sessions,
-    checkins: { services, held, wakeUps, deliveries: new RecentDeliveries() },
+    checkins: { services, held, wakeUps, deliveries: new RecentDeliveries(), liveness },
     sweeper,
     counters: scheduler.counters,
+    upkeep: maintenance,
     start: async () => {
       // What a crash left there belongs to nobody any more.
       await rm(temporary, { recursive: true, force: true });

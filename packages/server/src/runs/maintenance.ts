@@ -6,7 +6,8 @@ import type { Services } from '../services.ts';
 import { dropExpiredMessages } from '../workers/message-queue.ts';
 import { history } from './history.ts';
 import { removeWorker } from './loss.ts';
-import { restageStuckStarts } from './refused-start.ts';
+import { StuckStarts } from './refused-start.ts';
+import type { Liveness } from '../workers/liveness.ts';
 
 /** Mailboxes of questions are kept this long, so that late answers are not refused, in milliseconds. */
 const socketLife = 24 * 60 * 60 * 1000;
@@ -16,22 +17,34 @@ const hour = 60 * 60 * 1000;
 export class Maintenance {
   readonly #services: Services;
   readonly #isHeld: (worker: { userId: string; workerId: string }) => boolean;
-  #startedAt = 0;
+  readonly #liveness: Liveness;
+  readonly #starts: StuckStarts;
   #hourlyAt = Number.NEGATIVE_INFINITY;
+  #passes = 0;
   #cancel = () => {};
   #running: Promise<void> = Promise.resolve();
   #stopped = true;
 
   /** @param isHeld whether a check-in of the worker is open, which proves that it lives */
-  constructor(services: Services, isHeld: (worker: { userId: string; workerId: string }) => boolean) {
+  constructor(
+    services: Services,
+    liveness: Liveness,
+    isHeld: (worker: { userId: string; workerId: string }) => boolean,
+  ) {
     this.#services = services;
+    this.#liveness = liveness;
+    this.#starts = new StuckStarts(services.clock);
     this.#isHeld = isHeld;
   }
 
   start(): void {
     this.#stopped = false;
-    this.#startedAt = this.#services.clock.now();
     this.#schedule();
+  }
+
+  /** How often everything was looked over. */
+  get passes(): number {
+    return this.#passes;
   }
 
   async stop(): Promise<void> {
@@ -42,24 +55,24 @@ export class Maintenance {
 
   #schedule(): void {
     const { clock, settings } = this.#services;
-    const pause = Math.max(50, Math.min(5_000, settings.workerTimeout / 10));
-    this.#cancel = clock.after(pause, () => {
+    this.#cancel = clock.after(maintenancePause(settings.workerTimeout), () => {
       this.#running = this.#run().finally(() => {
+        this.#passes += 1;
         if (!this.#stopped) this.#schedule();
       });
     });
   }
 
   async #run(): Promise<void> {
-    const { clock, settings, unitOfWork, log } = this.#services;
+    const { clock, unitOfWork, log } = this.#services;
     const now = clock.now();
+    this.#liveness.tick();
     try {
-      // After a restart, workers get their time to be heard again before anything is decided about them.
-      if (now - this.#startedAt >= settings.workerTimeout) await this.#removeSilentWorkers(now);
-      await unitOfWork((unit) => restageStuckStarts(unit, now));
+      await this.#removeSilentWorkers(now);
+      await unitOfWork((unit) => this.#starts.restage(unit, now));
       await unitOfWork((unit) => dropExpiredMessages(unit, now));
-      if (now - this.#hourlyAt >= hour) {
-        this.#hourlyAt = now;
+      if (clock.elapsed() - this.#hourlyAt >= hour) {
+        this.#hourlyAt = clock.elapsed();
         await unitOfWork((unit) => dropOldSockets(unit, now));
         await unitOfWork((unit) => failStuckBundles(unit, now));
       }
@@ -70,27 +83,36 @@ export class Maintenance {
 
   async #removeSilentWorkers(now: number): Promise<void> {
     const { database, settings, unitOfWork, log } = this.#services;
-    const silent = await database.queries
+    const workers = await database.queries
       .selectFrom('worker')
-      .select(['user_id', 'worker_id'])
-      .where('checkin_at', '<', now - settings.workerTimeout)
+      .select(['user_id', 'worker_id', 'checkin_at'])
       .execute();
-    for (const row of silent) {
+    this.#liveness.keepOnly(
+      workers.map(({ user_id: userId, worker_id: workerId }) => ({ userId, workerId })),
+    );
+    for (const row of workers) {
       const worker = { userId: row.user_id, workerId: row.worker_id };
-      if (this.#isHeld(worker)) continue;
+      // After a start of the server, workers get their time to be heard again before anything is decided about them.
+      const silent = this.#liveness.unheardFor(worker, row.checkin_at) >= settings.workerTimeout;
+      if (!silent || this.#isHeld(worker)) continue;
       await unitOfWork(async (unit) => {
         const still = await unit.queries
           .selectFrom('worker')
           .select('checkin_at')
           .where('user_id', '=', worker.userId)
           .where('worker_id', '=', worker.workerId)
-          .where('checkin_at', '<', now - settings.workerTimeout)
+          .where('checkin_at', '=', row.checkin_at)
           .executeTakeFirst();
         if (still !== undefined) await removeWorker(unit, worker, unheard(settings.workerTimeout), now);
       });
       log.warn({ worker }, 'a worker has gone silent');
     }
   }
+}
+
+/** Milliseconds between two looks at everything. */
+export function maintenancePause(workerTimeout: number): number {
+  return Math.max(50, Math.min(5000, workerTimeout / 10));
 }
 
 function unheard(milliseconds: number): string {

@@ -33,8 +33,8 @@ const passLock = 0x5ced;
 
 export interface PassContext {
   readonly settings: RequestSettings;
-  /** Milliseconds without contact after which a worker gets no more runs. */
-  readonly workerTimeout: number;
+  /** Whether nothing was heard of a worker for so long that it gets no more runs. @param checkinAt as stored */
+  readonly isSilent: (worker: WorkerKey, checkinAt: number) => boolean;
   readonly entries: DependencyEntries;
   /** Whether contents can be laid out for workers that share the server's filesystem. */
   readonly laysOut: boolean;
@@ -119,7 +119,7 @@ async function placeRuns(
   restarts: Restarts,
   now: number,
 ): Promise<Pick<PassResult, 'assigned' | 'failed' | 'hints' | 'turnsTaken' | keyof NotedReasons>> {
-  const workers = await readWorkers(unit, now - context.workerTimeout, {
+  const workers = await readWorkers(unit, context.isSilent, {
     laysOut: context.laysOut,
   });
   const assignedRuns = await readAssignedRuns(unit, context.settings);

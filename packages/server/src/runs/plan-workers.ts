@@ -3,7 +3,7 @@ import { dependencyCacheKey, resolveRequest, type PlanWorker, type RequestSettin
 import type { Selectable } from 'kysely';
 import type { WorkerTable } from '../database/schema.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
-import { workerKeyText } from '../workers/worker-key.ts';
+import { workerKeyText, type WorkerKey } from '../workers/worker-key.ts';
 import { cachedDependenciesOf, runtimeOf } from '../workers/worker-record.ts';
 import { readableMetadata } from './damage.ts';
 
@@ -25,12 +25,13 @@ export interface AssignedRun {
  */
 export async function readWorkers(
   unit: UnitOfWork,
-  since: number,
+  isSilent: (worker: WorkerKey, checkinAt: number) => boolean,
   options: { laysOut: boolean },
 ): Promise<WorkerRow[]> {
-  let query = unit.queries.selectFrom('worker').selectAll().where('checkin_at', '>', since);
+  let query = unit.queries.selectFrom('worker').selectAll();
   if (!options.laysOut) query = query.where('shared_file_system', '=', 0);
-  return await query.orderBy('user_id').orderBy('worker_id').execute();
+  const rows = await query.orderBy('user_id').orderBy('worker_id').execute();
+  return rows.filter((row) => !isSilent({ userId: row.user_id, workerId: row.worker_id }, row.checkin_at));
 }
 
 /** What every assigned run takes from its worker. */

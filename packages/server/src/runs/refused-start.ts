@@ -1,6 +1,7 @@
 /* Runs that were given to a worker which then did not start them (execution.md §31.2). */
 import { findBundles } from '../bundles/access.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
+import type { Clock } from '../services.ts';
 import { workerKeyText, type WorkerKey } from '../workers/worker-key.ts';
 import { assignmentsOfRuns, assignmentsOfWorker, workerOf, type AssignmentRow } from './assignments.ts';
 import { history, namedWorker } from './history.ts';
@@ -45,21 +46,39 @@ async function noteReceipt(unit: UnitOfWork, assignment: AssignmentRow, now: num
     .execute();
 }
 
-/** Starts that were received and never asked for, and those that take too long. Answers how many went back. */
-export async function restageStuckStarts(unit: UnitOfWork, now: number): Promise<number> {
-  const stuck = await unit.queries
-    .selectFrom('assignment')
-    .selectAll()
-    .where('started_at', 'is', null)
-    .where((where) =>
-      where.or([
-        where('reported_at', '<', now - startPatience),
-        where('assigned_at', '<', now - longestStart),
-      ]),
-    )
-    .execute();
-  await giveBack(unit, stuck, now);
-  return stuck.length;
+/** Starts that were received and never asked for, and those that take too long; by a clock that nobody sets. */
+export class StuckStarts {
+  readonly #clock: Pick<Clock, 'elapsed'>;
+  /** When each start was seen first, as it stood then. */
+  #seen = new Map<string, number>();
+
+  constructor(clock: Pick<Clock, 'elapsed'>) {
+    this.#clock = clock;
+  }
+
+  /** Answers how many went back. */
+  async restage(unit: UnitOfWork, now: number): Promise<number> {
+    const begun = await unit.queries
+      .selectFrom('assignment')
+      .selectAll()
+      .where('started_at', 'is', null)
+      .execute();
+    const time = this.#clock.elapsed();
+    const seen = new Map<string, number>();
+    const since = (key: string): number => {
+      const at = this.#seen.get(key) ?? time;
+      seen.set(key, at);
+      return time - at;
+    };
+    const stuck = begun.filter(({ run_uuid: uuid, epoch, reported_at: receivedAt }) => {
+      const assignedFor = since(`${uuid} ${epoch}`);
+      const receivedFor = receivedAt === null ? 0 : since(`${uuid} ${epoch} ${receivedAt}`);
+      return receivedFor > startPatience || assignedFor > longestStart;
+    });
+    this.#seen = seen;
+    await giveBack(unit, stuck, now);
+    return stuck.length;
+  }
 }
 
 /** A worker that takes no more runs will not begin what it was given and has not begun: others get it at once. */

@@ -23,6 +23,7 @@ import {
   queuedMessages,
   takeForGood,
 } from './message-queue.ts';
+import type { Liveness } from './liveness.ts';
 import type { RecentDeliveries } from './recent-deliveries.ts';
 import { findWorker, registerWorker, type WorkerRow } from './register.ts';
 import { refuseTwin } from './twins.ts';
@@ -34,6 +35,7 @@ export interface CheckinServices {
   readonly held: HeldCheckins;
   readonly wakeUps: WakeUps;
   readonly deliveries: RecentDeliveries;
+  readonly liveness: Liveness;
 }
 
 export interface CheckinAnswer {
@@ -81,13 +83,13 @@ export async function checkIn(
     const repeats =
       acknowledges &&
       contact.derived.length > 0 &&
-      context.deliveries.isRepetition(worker, contact.derived, now);
+      context.deliveries.isRepetition(worker, contact.derived, services.clock.elapsed());
     if (!acknowledges && reports.some(isInTransit)) wakeUps.wakeSoon(worker.workerId);
     const first = await collect(context, contact, { again: true, onlyQueued: repeats });
     if (first !== undefined) return first;
     const milliseconds = repeats ? repetitionHold : holdTime(context, worker, request);
-    const end = now + milliseconds;
-    for (let left = milliseconds; left > 0; left = end - services.clock.now()) {
+    const end = services.clock.elapsed() + milliseconds;
+    for (let left = milliseconds; left > 0; left = end - services.clock.elapsed()) {
       const reason = await hold.wait(left);
       if (reason === 'replaced' || reason === 'closed') return nothing;
       if (reason === 'timeout') break;
@@ -125,6 +127,7 @@ export async function report(
   });
   // A worker that was declared dead meanwhile has to introduce itself again first.
   if (derived === undefined) throw new SheafError('conflict', 'The worker is not known: check in first.');
+  context.liveness.heard(worker, now);
   const contact: Contact = {
     worker,
     acknowledges: true,
@@ -161,7 +164,7 @@ function isInTransit(run: RunReport): boolean {
 
 /** Everything the check-in says, in one transaction. Answers what follows for the worker. */
 async function takeOver(
-  { services }: CheckinServices,
+  { services, liveness }: CheckinServices,
   worker: WorkerKey,
   request: CheckinRequest,
   reports: readonly RunReport[],
@@ -169,8 +172,10 @@ async function takeOver(
 ): Promise<WorkerMessage[]> {
   const acknowledges = (request.protocol ?? 1) >= 2;
   const reported = new Set(reports.map(({ uuid }) => uuid));
-  return await services.unitOfWork(async (unit) => {
-    refuseTwin(await findWorker(unit, worker), request, { now, held: olderHeld });
+  const answers = await services.unitOfWork(async (unit) => {
+    const known = await findWorker(unit, worker);
+    const silence = known === undefined ? 0 : liveness.silence(worker, known.checkin_at, now);
+    refuseTwin(known, request, { silence, held: olderHeld });
     const row = await registerWorker(unit, worker, request, {
       now,
       workerTimeout: services.settings.workerTimeout,
@@ -185,6 +190,8 @@ async function takeOver(
     if (request.is_terminating) await giveBackUnbegun(unit, worker, now);
     return derived;
   });
+  liveness.heard(worker, now);
+  return answers;
 }
 
 /** One odd report never costs the others (execution.md §4.2). */
@@ -302,11 +309,12 @@ async function collect(
   options: { again: boolean; onlyQueued: boolean },
 ): Promise<CheckinAnswer | undefined> {
   const now = services.clock.now();
+  const elapsed = services.clock.elapsed();
   const queued = await queuedMessages(services.database.queries, worker, now);
-  const due = options.again ? queued : queued.filter(({ id }) => !deliveries.isOnItsWay(id, now));
+  const due = options.again ? queued : queued.filter(({ id }) => !deliveries.isOnItsWay(id, elapsed));
   const { messages, delivered } = arrangeAnswer({ queued: due, derived, reported, acknowledges });
   if (messages.length === 0 || (options.onlyQueued && delivered.length === 0)) return undefined;
-  deliveries.note(worker, messages, now);
+  deliveries.note(worker, messages, elapsed);
   // Workers that acknowledge are told again until they do, so nothing has to be noted for them.
   const once = delivered.filter(({ type }) => type === 'write').map(({ id }) => id);
   const ids = acknowledges ? [] : delivered.filter(({ type }) => type !== 'write').map(({ id }) => id);

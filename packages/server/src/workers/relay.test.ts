@@ -16,6 +16,7 @@ describe('relay', () => {
 
   const clock = {
     now: () => Date.now(),
+    elapsed: () => performance.now(),
     after: (milliseconds: number, callback: () => void) => {
       const timer = setTimeout(callback, milliseconds);
       return () => clearTimeout(timer);

@@ -36,7 +36,7 @@ interface Case {
 }
 
 const check = ({ before = {}, now: request, held = false }: Case) =>
-  refuseTwin(known(before), request, { now, held });
+  refuseTwin(known(before), request, { silence: now - known(before).checkin_at, held });
 
 describe('a worker of a known name', () => {
   it.each<[string, Case]>([
@@ -101,6 +101,6 @@ describe('a worker of a known name', () => {
 
 it('a new name is let in', () => {
   expect(() =>
-    refuseTwin(undefined, { hostname: 'node7', instance: 'here' }, { now, held: false }),
+    refuseTwin(undefined, { hostname: 'node7', instance: 'here' }, { silence: 0, held: false }),
   ).not.toThrow();
 });

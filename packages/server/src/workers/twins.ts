@@ -9,13 +9,14 @@ import type { WorkerRow } from './register.ts';
 const twinWindow = 20_000;
 
 /**
- * @param situation `held`: a check-in under this id is being held right now, so that one is certainly alive
+ * @param situation `held`: a check-in under this id is being held right now, so that one is certainly alive; `silence`: milliseconds
+ * since one was heard
  * @throws SheafError `conflict`
  */
 export function refuseTwin(
   known: WorkerRow | undefined,
   request: Pick<CheckinRequest, 'hostname' | 'instance'>,
-  situation: { readonly now: number; readonly held: boolean },
+  situation: { readonly silence: number; readonly held: boolean },
 ): void {
   if (known === undefined) return;
   const host = request.hostname ?? known.hostname;
@@ -26,7 +27,7 @@ export function refuseTwin(
   if (sameHost && sameInstance) return;
   // A container that was started again has another host name, and the directory it had before.
   const cameBack = known.instance !== null && sameInstance;
-  const alive = situation.held || (!cameBack && situation.now - known.checkin_at <= twinWindow);
+  const alive = situation.held || (!cameBack && situation.silence <= twinWindow);
   if (!alive) return;
   const where = sameHost
     ? `on ${known.hostname ?? 'this machine'}, in another work directory`

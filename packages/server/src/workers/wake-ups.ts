@@ -62,7 +62,7 @@ export class WakeUps {
   wake(workerId: string): void {
     const connections = this.#connections.get(workerId);
     if (connections === undefined) return;
-    const now = this.#clock.now();
+    const now = this.#clock.elapsed();
     const wokenAt = this.#wokenAt.get(workerId);
     if (wokenAt !== undefined && now - wokenAt < unansweredWakeUp) return;
     this.#wokenAt.set(workerId, now);
@@ -105,7 +105,7 @@ export class WakeUps {
   }
 
   #accept(ids: readonly string[], socket: WebSocket): void {
-    const connection: Connection = { socket, heardAt: this.#clock.now(), messages: 0 };
+    const connection: Connection = { socket, heardAt: this.#clock.elapsed(), messages: 0 };
     this.#count += 1;
     for (const id of ids) {
       const connections = this.#connections.get(id) ?? new Set();
@@ -113,10 +113,10 @@ export class WakeUps {
       this.#connections.set(id, connections);
     }
     socket.on('pong', () => {
-      connection.heardAt = this.#clock.now();
+      connection.heardAt = this.#clock.elapsed();
     });
     socket.on('message', () => {
-      connection.heardAt = this.#clock.now();
+      connection.heardAt = this.#clock.elapsed();
       connection.messages += 1;
       if (connection.messages > mostMessages) socket.close(1008);
     });
@@ -137,7 +137,7 @@ export class WakeUps {
   }
 
   #tick(): void {
-    const oldest = this.#clock.now() - patience;
+    const oldest = this.#clock.elapsed() - patience;
     for (const connections of this.#connections.values()) {
       for (const connection of connections) {
         connection.messages = 0;
