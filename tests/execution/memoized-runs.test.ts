@@ -116,7 +116,13 @@ it('joins the same run that is under way, and waits for it where that is wanted'
   const more = await memoized(command, '--request-memory', '1g');
   expect(more.uuid).not.toBe(uuid);
   await installation.ok('kill', more.uuid);
-  const watching = installation.cl(['run', '-m', command, '--tail']);
+  // What is written to a run makes it unlike all others: not before it has been joined.
+  let joins: () => void = () => undefined;
+  const hasJoined = new Promise<void>((resolve) => {
+    joins = resolve;
+  });
+  const watching = installation.cl(['run', '-m', command, '--tail'], { onStdout: () => joins() });
+  await hasJoined;
   await installation.ok('write', `${uuid}/go`, 'x');
   const { code, stdout } = await watching;
   expect({ code, stdout }).toEqual({ code: 0, stdout: `${uuid}\nwent\n` });
