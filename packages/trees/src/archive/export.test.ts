@@ -165,5 +165,5 @@ describe('other programs', () => {
     expect(await importArchive(store, inPieces(readFileSync(join(path, 'x.zip')), 100_000), 'zip')).toEqual(
       root,
     );
-  });
+  }, 120_000);
 });
