@@ -3,6 +3,7 @@ import { access, constants, readFile, rm } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { pino, type Logger } from 'pino';
+import { logDestination } from './log-destination.ts';
 import { z } from 'zod';
 import { makePrivateDirectory } from './files/private-directory.ts';
 import { writePrivateFile } from './files/private-file.ts';
@@ -30,7 +31,7 @@ const serverFile = z.object({ url: z.string(), pid: z.number(), version: z.strin
  */
 export async function startServer(
   settings: Settings,
-  log: Logger = pino({ level: settings.logLevel }),
+  log: Logger = pino({ level: settings.logLevel }, logDestination()),
 ): Promise<RunningServer> {
   await refuseUnusableHome(settings.home);
   await refuseSecondServer(settings);

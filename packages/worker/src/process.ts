@@ -4,6 +4,7 @@ import { nodeTransport, proxySettings } from '@sheaf/client/node';
 import { hostname } from 'node:os';
 import { pino } from 'pino';
 import { systemClock } from './clock.ts';
+import { logDestination } from './log-destination.ts';
 import { messageOf } from './errors.ts';
 import { readableLog } from './log-lines.ts';
 import { startWorker } from './main.ts';
@@ -31,9 +32,7 @@ async function run(): Promise<void> {
   const level = process.env['SHEAF_LOG_LEVEL'] || (settings.verbose ? 'debug' : 'info');
   const log = pino(
     { level },
-    process.stderr.isTTY
-      ? readableLog((text) => process.stderr.write(text))
-      : pino.destination({ fd: 2, sync: true }),
+    process.stderr.isTTY ? readableLog((text) => process.stderr.write(text)) : logDestination(),
   );
   for (const flag of line.unknown) {
     process.stderr.write(

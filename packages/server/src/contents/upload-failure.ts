@@ -1,9 +1,11 @@
 /* What remains of an upload that did not work: nothing but its reason (rest-api.md §20.5). */
 import { isFinal, type BundleType } from '@sheaf/domain';
+import { StorageFullError } from '@sheaf/trees';
 import { SheafError } from '@sheaf/wire';
 import { recomputeDiskUsed } from '../accounts/quota.ts';
 import { bundleState } from '../bundles/row.ts';
 import { transition, updateBundle } from '../bundles/transition.ts';
+import { isOutOfRoom } from '../database/no-room.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import { history, sentence } from '../runs/history.ts';
 import { lockBundle } from '../runs/lock-bundle.ts';
@@ -30,6 +32,9 @@ export function uploadFailure(error: unknown): UploadFailure {
 
 /** What the client is told: 400 where it is to blame, else 500, which workers try again. */
 export function failureAnswer(failure: UploadFailure, cause: unknown): SheafError {
+  if (cause instanceof StorageFullError || isOutOfRoom(cause)) {
+    return new SheafError('storage-full', 'Upload failed: the server has no disk space left.', { cause });
+  }
   const code = cause instanceof SheafError && cause.status === 400 ? cause.code : 'invalid-archive';
   return new SheafError(failure.usersFault ? code : 'internal', failure.message, { cause });
 }

@@ -1,7 +1,11 @@
 import { sql } from 'kysely';
+import { isOutOfRoom } from './no-room.ts';
 import type { UnitOfWork } from './unit-of-work.ts';
 
-/** Does a part of a unit of work that may fail without the rest: what it wrote is undone, and its error thrown. */
+/**
+ * Does a part of a unit of work that may fail without the rest: what it wrote is undone, and its error thrown. After some errors
+ * (`endsTransaction`) the rest fails as well, and must not go on.
+ */
 export async function attempt<Result>(unit: UnitOfWork, part: () => Promise<Result>): Promise<Result> {
   await sql`savepoint attempt`.execute(unit.queries);
   try {
@@ -9,6 +13,8 @@ export async function attempt<Result>(unit: UnitOfWork, part: () => Promise<Resu
     await sql`release savepoint attempt`.execute(unit.queries);
     return result;
   } catch (error) {
+    // The database has undone everything, and the savepoint with it.
+    if (isOutOfRoom(error)) throw error;
     await sql`rollback to savepoint attempt`.execute(unit.queries);
     await sql`release savepoint attempt`.execute(unit.queries);
     throw error;

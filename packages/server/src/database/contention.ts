@@ -2,6 +2,8 @@
  * Two transactions can wait for each other's rows, such as two workers' reports that charge the same two users the other way round.
  * The database then breaks one of them off; begun again, it succeeds.
  */
+import { isOutOfRoom } from './no-room.ts';
+
 const deadlock = '40P01';
 const serializationFailure = '40001';
 const mostAttempts = 8;
@@ -12,6 +14,11 @@ export function isContention(error: unknown): boolean {
     'code' in error &&
     (error.code === deadlock || error.code === serializationFailure)
   );
+}
+
+/** Whether nothing more can be done in the transaction: what went wrong is no affair of the part of it that noticed. */
+export function endsTransaction(error: unknown): boolean {
+  return isContention(error) || isOutOfRoom(error);
 }
 
 /** Begins again what was broken off; everything else is thrown as it is. */

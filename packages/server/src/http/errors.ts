@@ -2,6 +2,7 @@
 import { STATUS_CODES } from 'node:http';
 import { errorCodeHeader, errorNextHeader, SheafError, type ErrorCode } from '@sheaf/wire';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { isOutOfRoom } from '../database/no-room.ts';
 import { isAjax } from './origin.ts';
 
 /** Sends the answer for an error that a handler threw; what is not a SheafError is a fault of ours and is logged whole. */
@@ -39,6 +40,8 @@ export function escapeHtml(text: string): string {
 
 function asSheafError(error: unknown, request: FastifyRequest): SheafError {
   if (error instanceof SheafError) return error;
+  if (isOutOfRoom(error))
+    return new SheafError('storage-full', 'The server has no disk space left.', { cause: error });
   // The framework's own refusals (too large, malformed length …) carry a status below 500.
   const status = error instanceof Error && 'statusCode' in error ? error.statusCode : undefined;
   if (error instanceof Error && typeof status === 'number' && status >= 400 && status < 500) {

@@ -7,7 +7,7 @@ import { sql } from 'kysely';
 import { rootUserId, usersByIds, type UserRow } from '../accounts/users.ts';
 import type { DependencyEntries } from '../contents/dependency-entries.ts';
 import { attempt } from '../database/attempt.ts';
-import { isContention } from '../database/contention.ts';
+import { endsTransaction } from '../database/contention.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import type { Services } from '../services.ts';
 import { workerKeyText, type WorkerKey } from '../workers/worker-key.ts';
@@ -189,7 +189,7 @@ async function tryToAssign(
     if (given && hints.has(uuid)) await dropHints(unit, uuid);
     return given ? 'assigned' : 'not now';
   } catch (error) {
-    if (isContention(error)) throw error;
+    if (endsTransaction(error)) throw error;
     log.error({ err: error, run: uuid, worker: keyOf(worker) }, 'a run could not be given to a worker');
     return (await failRun(unit, uuid, unreadableInputs, now)) ? 'failed' : 'not now';
   }
@@ -208,7 +208,7 @@ async function tryToHint(
   try {
     await attempt(unit, () => queueHint(unit, entries, run, keysOf(worker), now));
   } catch (error) {
-    if (isContention(error)) throw error;
+    if (endsTransaction(error)) throw error;
     log.warn({ err: error, run: run.uuid, worker: keyOf(worker) }, 'a worker could not be told about a run');
   }
 }

@@ -5,7 +5,7 @@
 import { runReport, SheafError, type CheckinRequest, type RunReport, type WorkerMessage } from '@sheaf/wire';
 import { attempt } from '../database/attempt.ts';
 import { inChunks } from '../database/chunks.ts';
-import { isContention } from '../database/contention.ts';
+import { endsTransaction } from '../database/contention.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import { noticeOmissions } from '../runs/loss.ts';
 import { applyReports, type ReportingWorker } from '../runs/reports.ts';
@@ -215,7 +215,7 @@ async function applyIsolated(
     try {
       answers.push(...(await attempt(unit, () => applyReports(unit, worker, [one], now, heard))));
     } catch (error) {
-      if (isContention(error)) throw error;
+      if (endsTransaction(error)) throw error;
       services.log.error(
         { err: error, run: one.uuid, worker: workerKeyText(worker) },
         'a report could not be applied',
@@ -242,7 +242,7 @@ async function applyTogether(
     await storeIsolated(services, unit, heard);
     return answers;
   } catch (error) {
-    if (isContention(error)) throw error;
+    if (endsTransaction(error)) throw error;
     services.log.debug({ err: error }, 'reports are applied one by one');
     return undefined;
   }
@@ -257,7 +257,7 @@ async function storeIsolated(
   try {
     if (heard.length > 0) await attempt(unit, () => storeSamples(unit, heard));
   } catch (error) {
-    if (isContention(error)) throw error;
+    if (endsTransaction(error)) throw error;
     services.log.error({ err: error }, 'samples of runs could not be stored');
   }
 }
