@@ -238,6 +238,15 @@ function testPorts(place: () => Place): void {
       }
       const cat = await installation.cl(['netcat', uuid, String(hostPort), 'GET / HTTP/1.0\r\n\r\n']);
       expect(cat).toMatchObject({ code: 1, stdout: '' });
+      // Whatever the path looks like, it is the run's own program that is asked.
+      for (const path of ['//169.254.169.254/latest/meta-data/', '/http://169.254.169.254/latest/']) {
+        expect((await curl(port, path)).status).toBe(404);
+      }
+      const neighbour = await begin(place(), serves);
+      const neighbourPort = await portOf(neighbour);
+      expect((await curl(neighbourPort, '/')).status).toBe(504);
+      await installation.cl(['kill', neighbour]);
+
       for (const bad of ['0', '65536', '-1', 'http', '8e1', '80 ']) {
         expect((await curl(encodeURIComponent(bad), '/')).status).toBe(400);
       }

@@ -14,6 +14,7 @@ beforeEach(async () => {
 afterEach(() => bench.close());
 
 const parent = `0x${'b'.repeat(32)}`;
+const other = `0x${'e'.repeat(32)}`;
 const kill = { type: 'kill', uuid: aRun } as const;
 
 it('while a dependency is downloaded: the download ends, and nothing is stored', async () => {
@@ -68,6 +69,19 @@ it('while it waits for its image: the wait ends', async () => {
 
   expect((await bench.finished(aRun)).failure_message).toBe('Kill requested: enough');
   expect(aborted).toBe(true);
+});
+
+it('while it waits for a place: the wait ends, and the run that has the place goes on', async () => {
+  await bench.start({ slots: 1 });
+  bench.server.assign(runMessageFor({ uuid: other, command: 'sleep 60' }));
+  await bench.reported(other, 'running');
+  bench.server.assign(runMessageFor());
+  await bench.reported(aRun, 'preparing', ({ run_status: status }) => status.startsWith('Waiting'));
+
+  bench.server.send(kill);
+
+  expect(await bench.finished(aRun)).toMatchObject({ failure_message: 'Kill requested', exitcode: null });
+  expect(bench.server.reportsOf(other).at(-1)?.state).toBe('running');
 });
 
 it('while it is being started: what was started does not survive', async () => {
