@@ -3,7 +3,7 @@
  * component, each held open while the next is looked up in it, links never followed. Nothing outside can be reached.
  */
 import { constants, type Stats } from 'node:fs';
-import { lstat, open, readdir, readlink, type FileHandle } from 'node:fs/promises';
+import { type FileHandle, lstat, open, readdir, readlink, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemCode } from '../errors.ts';
 import { ReadProblem } from './read-problem.ts';
@@ -47,6 +47,15 @@ export class OpenDirectory implements AsyncDisposable {
 
   async stat(name: string): Promise<Stats> {
     return await translated(this.below(name), () => lstat(this.#locate(name)));
+  }
+
+  /** Gives an entry another name, in place of whatever has that. */
+  async rename(name: string, next: string): Promise<void> {
+    await translated(this.below(next), () => rename(this.#locate(name), this.#locate(next)));
+  }
+
+  async remove(name: string): Promise<void> {
+    await rm(this.#locate(name), { force: true });
   }
 
   async ownStat(): Promise<Stats> {

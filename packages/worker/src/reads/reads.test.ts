@@ -8,9 +8,11 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -357,6 +359,23 @@ describe('write', () => {
     await written('stdout', 'x');
     await write('sub/new', '');
     await written('sub/new', '');
+  });
+
+  it('lets a new file appear with all its text', async () => {
+    const text = 'x'.repeat(20_000_000);
+    const path = join(directory, 'large-text');
+    bench.server.send({ type: 'write', uuid: aRun, subpath: 'large-text', string: text });
+
+    // Looked at as often as possible: an empty file would be seen.
+    const look = () => statSync(path, { throwIfNoEntry: false })?.size;
+    let size = look();
+    while (size === undefined) {
+      await new Promise(setImmediate);
+      size = look();
+    }
+
+    expect(size).toBe(text.length);
+    expect(readdirSync(directory).filter((name) => name.endsWith('.written'))).toEqual([]);
   });
 
   it.each(['data', 'link-out', 'way-out/new', '../new', 'way-out/secret'])(
