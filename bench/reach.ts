@@ -106,7 +106,7 @@ function isThere(pid: number): boolean {
   }
 }
 
-async function kills({ begin, askToKill, installation }: Runs): Promise<Row[]> {
+async function kills({ begin, askToKill, kill, installation }: Runs): Promise<Row[]> {
   const ours: number[] = [];
   const floor: number[] = [];
   for (let round = 0; round < rounds / 2; round += 1) {
@@ -115,7 +115,9 @@ async function kills({ begin, askToKill, installation }: Runs): Promise<Row[]> {
     floor.push(
       await killed(other, () => engine('POST', `/containers/${containerOf(other)}/kill?signal=KILL`)),
     );
-    await Promise.all([installation.finished(one), installation.finished(other)]);
+    // An end that somebody else brought about is not the run's: it would be tried again.
+    await kill(other);
+    await installation.finished(one);
   }
   const row = (what: string, percent: number): Row => ({
     what: `kill → the run's process is gone, whatever it ignores (${what} of ${ours.length})`,
