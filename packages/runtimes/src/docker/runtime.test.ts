@@ -8,6 +8,7 @@ import {
   requireRegistry,
   type BareImages,
   type Registry,
+  eventually,
 } from '@sheaf/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { benchFor, forkMany, never, type RuntimeHarness } from '../conformance/bench.conformance.ts';
@@ -176,7 +177,12 @@ describeWith('the Docker runtime', [requireDockerEngine, requireRegistry], () =>
       engine.close();
 
       expect([137, null]).toContain((await exit).exitCode);
-      expect(await bench.runtime.wait(handle, never)).toEqual({
+      // How it ended is known until the engine has told that it is gone.
+      const later = await eventually('no trace of it', async () => {
+        const again = await bench.runtime.wait(handle, never);
+        return again.exitCode === null ? again : undefined;
+      });
+      expect(later).toEqual({
         exitCode: null,
         outOfMemory: false,
         message: 'Docker container not found',
