@@ -13,14 +13,17 @@ export class Conversation {
     this.#begin = resolve;
   });
 
+  #before: Promise<void> = Promise.resolve();
+
   constructor() {
     this.handlers = {
-      data: async (stream, bytes) => {
-        const exec = await this.#begun;
-        if (exec !== undefined && stream === 'stdin') await written(exec.stdin, bytes);
-      },
+      data: (stream, bytes) =>
+        this.#inTurn(async (exec) => {
+          if (stream === 'stdin') await written(exec.stdin, bytes);
+        }),
       control: (control) => {
-        void this.#begun.then((exec) => (exec === undefined ? undefined : this.#obey(exec, control)));
+        // Where the engine cannot be told, the session is of no use any more.
+        this.#inTurn((exec) => this.#obey(exec, control)).catch(() => this.#gone.abort());
       },
       closed: () => {
         this.#gone.abort();
@@ -52,6 +55,16 @@ export class Conversation {
       over.removeEventListener('abort', kill);
       await exec.close();
     }
+  }
+
+  /** Everything that comes is done in its order: keys that are typed into a window of a new size are meant for that size. */
+  #inTurn(work: (exec: ExecSession) => Promise<void>): Promise<void> {
+    const turn = this.#before.then(async () => {
+      const exec = await this.#begun;
+      if (exec !== undefined) await work(exec);
+    });
+    this.#before = turn;
+    return turn;
   }
 
   async #obey(exec: ExecSession, control: SessionControl): Promise<void> {
