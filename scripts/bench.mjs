@@ -1,38 +1,4 @@
 // `npm run bench [NAME…]`: runs the measurements in bench/ and prints one table; every figure stands beside its floor or peer of the same run.
-import { mkdtempSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
-import { spawnSync } from 'node:child_process';
-import { ensureInstalled } from './installed.mjs';
-import { build } from './build.mjs';
-import { root } from './root.mjs';
+import { runBundled } from './run-bundled.mjs';
 
-ensureInstalled({ development: true });
-await build();
-const { build: bundle } = await import('esbuild');
-// Inside the tree, so that libraries outside the bundle are found.
-const directory = mkdtempSync(join(root, 'build', 'bench-'));
-try {
-  await bundle({
-    absWorkingDir: root,
-    entryPoints: { main: 'bench/main.ts' },
-    outdir: directory,
-    bundle: true,
-    platform: 'node',
-    target: 'node20',
-    format: 'esm',
-    external: ['vitest', '@photostructure/sqlite', 'node:sqlite', 'pg-native'],
-    banner: {
-      js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
-    },
-    define: { 'process.env.SHEAF_ROOT': JSON.stringify(root) },
-    logLevel: 'warning',
-  });
-  const { status } = spawnSync(process.execPath, [join(directory, 'main.js'), ...process.argv.slice(2)], {
-    cwd: root,
-    stdio: 'inherit',
-    env: { ...process.env, SHEAF_ROOT: root },
-  });
-  process.exitCode = status ?? 1;
-} finally {
-  rmSync(directory, { recursive: true, force: true });
-}
+await runBundled('bench/main.ts');
