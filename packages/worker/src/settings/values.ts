@@ -41,16 +41,19 @@ export function gigabytesOf(name: FlagName, text: string): number {
 export function serverOf(text: string): string {
   const address = text
     .trim()
+    .replace(/^https?:/i, (scheme) => scheme.toLowerCase())
     .replace(/\/+$/, '')
     .replace(/\/rest$/, '')
     .replace(/\/+$/, '');
-  if (/^https?:\/\/[^/\s]+/i.test(address) && URL.canParse(address)) return address;
+  if (/^https?:\/\/[^/?#@\s]+(?:\/[^?#\s]*)?$/.test(address) && URL.canParse(address)) return address;
   throw new StartProblem(`"${text}" is not the address of a server; it looks like http://localhost:2900.`);
 }
 
 /** @throws StartProblem */
 export function idOf(text: string): string {
-  if (text !== '' && text.length <= 127 && !/[/\s\p{Cc}]/u.test(text)) return text;
+  // The id is a part of addresses and paths, where one or two dots are none.
+  const dots = text === '.' || text === '..';
+  if (text !== '' && text.length <= 127 && !dots && !/[/\s\p{Cc}]/u.test(text)) return text;
   throw new StartProblem(`"${text}" cannot be an --id: 1 to 127 characters, without slashes and blanks.`);
 }
 

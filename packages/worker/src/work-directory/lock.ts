@@ -24,6 +24,9 @@ export interface LockOptions {
   readonly patience?: number;
 }
 
+/** Milliseconds in which whoever has made a lock writes into it. */
+const beginning = 2000;
+
 const holder = z.object({
   id: z.string(),
   host: z.string(),
@@ -67,6 +70,8 @@ export async function lockDirectory(path: string, options: LockOptions): Promise
     }
     const text = await textIn(path);
     if (text === undefined) continue;
+    // Somebody has made it this very moment, and not yet written who they are.
+    if (text === '' && (await beats(path, text, Math.min(beginning, patience)))) continue;
     const known = holderIn(text);
     const alive = await isAlive(path, text, known, patience);
     if (alive || attempt > 3) throw new LockedProblem(options.shown, known, text);

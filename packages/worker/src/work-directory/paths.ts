@@ -1,4 +1,5 @@
 /** What is where in a work directory. */
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 
 export interface WorkPaths {
@@ -32,7 +33,7 @@ export type Place =
   | 'shared-runs';
 
 export function workPaths(root: string, own: { readonly place: Place; readonly id: string }): WorkPaths {
-  const mine = own.place === 'owner' ? root : join(root, 'workers', encodeURIComponent(own.id));
+  const mine = own.place === 'owner' ? root : join(root, 'workers', directoryName(own.id));
   return {
     root: mine,
     runs: join(own.place === 'guest' ? mine : root, 'runs'),
@@ -45,4 +46,13 @@ export function workPaths(root: string, own: { readonly place: Place; readonly i
     identity: join(mine, 'identity'),
     lock: join(mine, 'worker.lock'),
   };
+}
+
+/** Longer ones no filesystem takes, what is added to them included. */
+const longestName = 200;
+
+/** The id, as far as it can be the name of a directory. */
+function directoryName(id: string): string {
+  const name = encodeURIComponent(id);
+  return name.length <= longestName ? name : createHash('sha256').update(id).digest('hex');
 }

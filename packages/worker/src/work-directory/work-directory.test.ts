@@ -101,6 +101,19 @@ describe('a work directory', () => {
     expect(readdirSync(work())).toEqual(['letters.txt']);
   });
 
+  it('has room for a worker with any name', async () => {
+    mkdirSync(work(), { recursive: true });
+    writeLock(join(work(), 'worker.lock'), { id: 'first', process: await alive() });
+    const [one, other] = [await open('@'.repeat(127)), await open(`${'@'.repeat(126)}é`)];
+
+    expect(one.paths.root).not.toBe(other.paths.root);
+    expect(statSync(one.paths.root).isDirectory()).toBe(true);
+    await Promise.all([one.lock.release(), other.lock.release()]);
+    const again = await open('@'.repeat(127));
+    expect(again.identity).toBe(one.identity);
+    await again.lock.release();
+  });
+
   it('stays for the others that live in it', async () => {
     mkdirSync(work(), { recursive: true });
     writeLock(join(work(), 'worker.lock'), { id: 'first', process: await alive() });
@@ -131,6 +144,17 @@ describe('the lock', () => {
     expect(readFileSync(path(), 'utf8')).toContain('"id":"mine"');
     await lock.release();
     expect(existsSync(path())).toBe(false);
+  });
+
+  it('that somebody has made this very moment is theirs', async () => {
+    const first = { id: 'other', process: await alive() };
+    writeFileSync(path(), '');
+    setTimeout(() => writeLock(path(), first), 100);
+    await expect(lockDirectory(path(), options)).rejects.toMatchObject({ holder: 'other' });
+
+    // A machine that lost its power leaves an empty one, too.
+    writeFileSync(path(), '');
+    await (await lockDirectory(path(), options)).release();
   });
 
   it('of an earlier version counts, too', async () => {

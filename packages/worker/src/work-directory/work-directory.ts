@@ -70,12 +70,11 @@ async function openPlace({ workDirectory, id }: Wishes, place: Place): Promise<W
  * somebody uses for other things, too.
  */
 export async function removeWorkDirectory({ paths, lock }: WorkDirectory, whole: string): Promise<void> {
-  const { root, lock: lockFile, runs, ...parts } = paths;
+  const { root, lock: _lock, runs, ...parts } = paths;
   await Promise.all(Object.values(parts).map((path) => removeAll(path)));
   if (runs.startsWith(join(root, '/'))) await removeAll(runs);
   else await removeIfEmpty(runs);
   await lock.release();
-  await removeAll(lockFile);
   for (const path of root === whole ? [join(root, 'workers'), root] : [root, dirname(root), whole]) {
     await removeIfEmpty(path);
   }
