@@ -9,6 +9,7 @@ export function parseCpuList(text: string): number[] {
     if (range === null) throw new RangeError(`not a list of processors: ${text}`);
     const first = Number(range[1]);
     const last = Number(range[2] ?? range[1]);
+    if (last < first) throw new RangeError(`not a range of processors: ${part}`);
     return Array.from({ length: last - first + 1 }, (_, index) => first + index);
   });
 }

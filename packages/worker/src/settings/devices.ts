@@ -29,7 +29,7 @@ export function gpusOf(text: string): 'all' | readonly string[] {
 }
 
 function cpuNumbers(text: string): number[] | undefined {
-  const compact = text.replaceAll(' ', '');
+  const compact = text.replaceAll(/\s*([,-])\s*/g, '$1');
   if ((compact.match(/\d+/g) ?? []).some((number) => Number(number) >= mostCpus)) return undefined;
   try {
     return parseCpuList(compact);

@@ -81,7 +81,12 @@ describe('settings', () => {
     ['https://', undefined],
     ['http://example.org:port', undefined],
     ['', undefined],
+    ['https://example.org/?worker', undefined],
+    ['https://example.org#top', undefined],
+    ['https://me:secret@example.org', undefined],
     ['https://example.org', 'https://example.org'],
+    ['HTTPS://example.org', 'https://example.org'],
+    ['http://[::1]:2900', 'http://[::1]:2900'],
     ['https://example.org/', 'https://example.org'],
     ['https://example.org/rest', 'https://example.org'],
     ['https://example.org/rest/', 'https://example.org'],
@@ -124,12 +129,13 @@ describe('settings', () => {
     [
       'id',
       'id',
-      ['', 'a/b', 'a b', 'x'.repeat(128), 'a\u0007'],
+      ['', '.', '..', 'a/b', 'a b', 'x'.repeat(128), 'a\u0007'],
       /cannot be an --id/,
       [
         ['0', '0'],
         ['x'.repeat(127), 'x'.repeat(127)],
         ['node7(4242)', 'node7(4242)'],
+        ['..x', '..x'],
       ],
     ],
     [
@@ -167,12 +173,13 @@ describe('settings', () => {
     [
       'cpuset',
       'cpus',
-      ['', 'x', '-1', 'NONE', '0,,1', '3-1', huge, `0-${huge}`],
+      ['', 'x', '-1', 'NONE', '0,,1', '3-1', '0,3-1', '0 2', huge, `0-${huge}`],
       /write ALL, or the numbers of processors/,
       [
         ['ALL', 'all'],
         ['0', [0]],
         ['0, 2', [0, 2]],
+        [' 0 - 1 ,3 ', [0, 1, 3]],
         ['0-2,7', [0, 1, 2, 7]],
       ],
     ],
