@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { ConnectionError } from '../connection-error.ts';
 import { RestClient } from '../rest-client.ts';
-import { sessionWindow, type SessionControl } from '@sheaf/wire';
+import { sessionData, sessionPiece, sessionWindow, type SessionControl } from '@sheaf/wire';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocketServer } from 'ws';
 import { nodeTransport } from '../node/transport.ts';
@@ -14,6 +14,7 @@ import { openSession } from './open-session.ts';
 /** An end that takes bytes when it is told to. */
 class Taker implements SessionHandlers {
   bytes = 0;
+  calls = 0;
   readonly controls: SessionControl[] = [];
   readonly over: Promise<void>;
   #holding: (() => void)[] | undefined;
@@ -28,6 +29,7 @@ class Taker implements SessionHandlers {
 
   async data(_stream: string, bytes: Uint8Array): Promise<void> {
     this.bytes += bytes.byteLength;
+    this.calls += 1;
     const holding = this.#holding;
     if (holding !== undefined) await new Promise<void>((resolve) => holding.push(resolve));
   }
@@ -112,6 +114,24 @@ describe('a session', () => {
     far.take();
     await sending;
     while (far.bytes < 3 * sessionWindow) await new Promise(setImmediate);
+  });
+
+  it('ends when the other end sends more than there is room for', async () => {
+    const accepting = accept(new Taker());
+    const near = new Taker(true);
+    await openSession(client(), '0x1', sessionConnector(near));
+    await accepting;
+    const [other] = sockets.clients;
+    // Frames with nothing in them count for nothing.
+    for (let at = 0; at < 1000; at += 1) other?.send(sessionData('stdout', new Uint8Array()));
+    for (let at = 0; at < sessionWindow; at += sessionPiece) {
+      other?.send(sessionData('stdout', Buffer.alloc(sessionPiece)));
+    }
+    while (near.bytes < sessionWindow) await new Promise(setImmediate);
+    other?.send(sessionData('stdout', Buffer.alloc(1)));
+    await near.over;
+
+    expect([near.bytes, near.calls]).toEqual([sessionWindow, sessionWindow / sessionPiece]);
   });
 
   it('lets go of whoever waits to send when the other end leaves', async () => {

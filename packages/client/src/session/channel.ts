@@ -30,6 +30,8 @@ export class SessionChannel {
   readonly #waiting: (() => void)[] = [];
   #credit = sessionWindow;
   #taken = 0;
+  /** Bytes that have come and were not passed on yet. */
+  #untaken = 0;
   #silent: NodeJS.Timeout | undefined;
 
   constructor(socket: WebSocket, handlers: SessionHandlers) {
@@ -88,7 +90,10 @@ export class SessionChannel {
 
   #data(frame: Uint8Array, handlers: SessionHandlers): void {
     const data = readSessionData(frame);
-    if (data === undefined) return;
+    if (data === undefined || data.bytes.byteLength === 0) return;
+    this.#untaken += data.bytes.byteLength;
+    // Whoever does not keep to the window must not fill this program's memory.
+    if (this.#untaken > sessionWindow) return this.#socket.terminate();
     handlers.data(data.stream, data.bytes).then(
       () => this.#take(data.bytes.byteLength),
       () => this.#socket.terminate(),
@@ -105,6 +110,7 @@ export class SessionChannel {
 
   /** Tells the other end now and then how much room there is again. */
   #take(bytes: number): void {
+    this.#untaken -= bytes;
     this.#taken += bytes;
     if (this.#taken < sessionWindow / 4) return;
     this.tell({ type: 'taken', bytes: this.#taken });

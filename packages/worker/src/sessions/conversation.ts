@@ -1,8 +1,10 @@
 /** Carries bytes between the channel of a session and its command, both ways, as fast as the slower of the two. */
 import type { SessionChannel, SessionHandlers } from '@sheaf/client';
 import type { ExecSession } from '@sheaf/runtimes';
-import type { SessionControl, SessionStream } from '@sheaf/wire';
+import type { SessionStream, TerminalSize } from '@sheaf/wire';
 import type { Readable, Writable } from 'node:stream';
+
+type ConversationChannel = Pick<SessionChannel, 'send' | 'tell'>;
 
 export class Conversation {
   /** What comes from the channel waits here until there is a command. */
@@ -14,16 +16,21 @@ export class Conversation {
   });
 
   #before: Promise<void> = Promise.resolve();
+  /** The last thing that waits, where that is a change of size: one that follows takes its place. */
+  #nextSize: { size: TerminalSize } | undefined;
+  #inputEnds = false;
 
   constructor() {
     this.handlers = {
-      data: (stream, bytes) =>
-        this.#inTurn(async (exec) => {
+      data: (stream, bytes) => {
+        this.#nextSize = undefined;
+        return this.#inTurn(async (exec) => {
           if (stream === 'stdin') await written(exec.stdin, bytes);
-        }),
+        });
+      },
       control: (control) => {
-        // Where the engine cannot be told, the session is of no use any more.
-        this.#inTurn((exec) => this.#obey(exec, control)).catch(() => this.#gone.abort());
+        if (control.type === 'resize') this.#resize(control);
+        else if (control.type === 'end') this.#endInput();
       },
       closed: () => {
         this.#gone.abort();
@@ -33,7 +40,7 @@ export class Conversation {
   }
 
   /** Returns when the command has ended and everything it said was sent, or when nobody listens any more and it was killed. */
-  async carry(channel: SessionChannel, exec: ExecSession, signal: AbortSignal): Promise<void> {
+  async carry(channel: ConversationChannel, exec: ExecSession, signal: AbortSignal): Promise<void> {
     const over = AbortSignal.any([signal, this.#gone.signal]);
     const kill = () => void exec.close().catch(() => undefined);
     over.addEventListener('abort', kill, { once: true });
@@ -45,8 +52,8 @@ export class Conversation {
         sendAll(channel, 'stdout', exec.stdout),
         sendAll(channel, 'stderr', exec.stderr),
       ]);
-      const code = await exec.exit;
-      await said;
+      // Both at once, so that neither can fail unheard.
+      const [code] = await Promise.all([exec.exit, said]);
       if (signal.aborted) {
         const message = 'The worker is being stopped, and the session with it; the run goes on.';
         channel.tell({ type: 'failed', code: 'worker-unreachable', message });
@@ -63,17 +70,38 @@ export class Conversation {
       const exec = await this.#begun;
       if (exec !== undefined) await work(exec);
     });
-    this.#before = turn;
+    // Whoever asked for it hears how it went; what comes after is done all the same.
+    this.#before = turn.catch(() => undefined);
     return turn;
   }
 
-  async #obey(exec: ExecSession, control: SessionControl): Promise<void> {
-    if (control.type === 'end') exec.stdin.end();
-    else if (control.type === 'resize') await exec.resize(control);
+  #resize(size: TerminalSize): void {
+    if (this.#nextSize !== undefined) {
+      this.#nextSize.size = size;
+      return;
+    }
+    const next = { size };
+    this.#nextSize = next;
+    this.#control(async (exec) => {
+      if (this.#nextSize === next) this.#nextSize = undefined;
+      await exec.resize(next.size);
+    });
+  }
+
+  #endInput(): void {
+    if (this.#inputEnds) return;
+    this.#inputEnds = true;
+    this.#nextSize = undefined;
+    this.#control(async (exec) => void exec.stdin.end());
+  }
+
+  /** Where the command cannot be told, the session is of no use any more. */
+  #control(work: (exec: ExecSession) => Promise<void>): void {
+    this.#inTurn(work).catch(() => this.#gone.abort());
   }
 }
 
-async function sendAll(channel: SessionChannel, stream: SessionStream, source: Readable): Promise<void> {
+async function sendAll(channel: ConversationChannel, stream: SessionStream, source: Readable): Promise<void> {
   try {
     for await (const bytes of source as AsyncIterable<Buffer>) await channel.send(stream, bytes);
   } catch (error) {
