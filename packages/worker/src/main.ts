@@ -101,7 +101,14 @@ async function startIn(
     await removeOrphans(runtimes, records, log);
     if (!settings.preemptible)
       await clearRunDirectories(paths, new Set(records.map(({ uuid }) => uuid)), log);
-    const { tools, closeStores } = await openTools(directory, settings, dependencies, machine, runtimes);
+    const { tools, closeStores } = await openTools(
+      directory,
+      settings,
+      dependencies,
+      machine,
+      runtimes,
+      records.flatMap(({ cached }) => cached),
+    );
     const proxy = proxySettings(dependencies.environment);
     const worker = new Worker({
       settings,
@@ -207,6 +214,7 @@ async function openTools(
   { client, clock, random, log }: WorkerDependencies,
   machine: Machine,
   runtimes: Runtimes,
+  mounted: readonly string[],
 ): Promise<{ tools: Omit<RunTools, 'shutdown'>; closeStores: () => Promise<void> }> {
   const store = new StoreHolder(join(paths.cache, 'store'), { readOnly: false });
   const localStore =
@@ -220,6 +228,7 @@ async function openTools(
   const precedence = new Precedence();
   const cache = await DependencyCache.open({
     precedence,
+    mounted,
     directory: paths.cache,
     limit: settings.cacheLimit,
     verify: settings.verifyDependencies,

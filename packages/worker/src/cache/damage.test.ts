@@ -3,7 +3,7 @@ import { DirectoryStore, type Entry } from '@sheaf/trees';
 import { chmodSync, readFileSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { CacheBench, get } from '../testing/cache-bench.ts';
+import { CacheBench, get, never } from '../testing/cache-bench.ts';
 import { lookOver } from './look.ts';
 
 let bench: CacheBench;
@@ -100,6 +100,58 @@ it('takes nothing away from a run that has it mounted', async () => {
   expect(readFileSync(join(entries, String(kept), 'b'), 'utf8')).toBe('other text');
   await bench.cache();
   expect(readdirSync(entries).filter((name) => name.endsWith('.damaged'))).toEqual([]);
+});
+
+/** Whether a directory that was mounted, and what is in it, is still somewhere in the cache. */
+function isThere(mounted: number): boolean {
+  const entries = join(bench.directory, 'entries');
+  const kept = readdirSync(entries).find((name) => statSync(join(entries, name)).ino === mounted);
+  return kept !== undefined && readFileSync(join(entries, kept, 'b'), 'utf8') === 'other text';
+}
+
+it('takes nothing away either where the run that noticed is gone, and it is fetched ahead', async () => {
+  const cache = await bench.cache({ attempts: 1 });
+  const { path } = await get(cache, 'one', 'bundle', entry);
+  await cache.settle();
+  const mounted = statSync(path).ino;
+  overwrite(join(path, 'a'), 'Some text');
+  bench.server.intercept = (asked, _, response) => {
+    if (!asked.endsWith('/fetch')) return false;
+    response.writeHead(404).end();
+    return true;
+  };
+  await expect(get(cache, 'two', 'bundle', entry)).rejects.toThrow();
+  cache.release('two');
+  bench.server.intercept = () => false;
+
+  const wanted = { parentUuid: 'bundle', parentPath: '', entry };
+  expect(await cache.prefetch('later', wanted, never)).toBe(true);
+
+  expect(readFileSync(join(path, 'a'), 'utf8')).toBe('some text');
+  expect(isThere(mounted)).toBe(true);
+});
+
+it('takes nothing away from runs that go on while a worker is started anew, listed or not', async () => {
+  const first = await bench.cache();
+  const { name, path } = await get(first, 'one', 'bundle', entry);
+  await first.settle();
+  const damaged = statSync(path).ino;
+  overwrite(join(path, 'a'), 'Some text');
+  await get(first, 'two', 'bundle', entry);
+  const unlisted = statSync(path).ino;
+  await first.settle();
+  rmSync(join(bench.directory, 'index.json'));
+
+  const second = await bench.cache({ mounted: [name] });
+  expect([isThere(damaged), isThere(unlisted)]).toEqual([true, true]);
+
+  const again = await get(second, 'three', 'bundle', entry);
+  expect(readFileSync(join(again.path, 'a'), 'utf8')).toBe('some text');
+  expect([isThere(damaged), isThere(unlisted)]).toEqual([true, true]);
+
+  await second.settle();
+  await bench.cache();
+  expect([isThere(damaged), isThere(unlisted)]).toEqual([false, false]);
 });
 
 it('is repaired over the network where it was linked from the store of a server on this machine', async () => {

@@ -1,9 +1,12 @@
 /* The cache of dependencies with real files and a real server behind it. */
 import { ConnectionError } from '@sheaf/client';
 import { DirectoryStore, type Entry } from '@sheaf/trees';
+import { eventually } from '@sheaf/testkit';
+import { once } from 'node:events';
 import {
   chmodSync,
   existsSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -15,6 +18,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../clock.ts';
 import { Precedence } from '../prefetch/precedence.ts';
+import type { DependencySource } from './dependency-source.ts';
 import { CacheBench, get, ignore, never } from '../testing/cache-bench.ts';
 import type { ProtocolServer } from '../testing/protocol-server.ts';
 
@@ -92,6 +96,36 @@ it('leaves alone what a run has mounted, when it was to be fetched ahead all tha
   leave();
 
   expect(await ahead).toBe(true);
+  expect(statSync(path).ino).toBe(mounted);
+});
+
+it('leaves alone what a run has mounted, when a download that was given up comes to its end nevertheless', async () => {
+  const late = new AbortController();
+  const places: string[] = [];
+  const source: Pick<DependencySource, 'entryOf' | 'bring'> = {
+    entryOf: () => Promise.reject(new Error('not asked')),
+    bring: async (_, __, destination) => {
+      places.push(destination);
+      mkdirSync(destination);
+      if (places.length === 1) await once(late.signal, 'abort');
+      return 'downloaded';
+    },
+  };
+  const cache = await bench.cache({ source });
+  const entry = await server.keepDirectory('bundle', {});
+  const wanted = { parentUuid: 'bundle', parentPath: '', entry };
+  const kill = new AbortController();
+  const killed = cache.acquire('killed', wanted, kill.signal, ignore);
+  await eventually('the first download', () => places[0]);
+  kill.abort(new Error('killed'));
+  await expect(killed).rejects.toThrow('killed');
+  cache.release('killed');
+
+  const { path } = await get(cache, 'run', 'bundle', entry);
+  const mounted = statSync(path).ino;
+  late.abort();
+  await eventually('its end', () => !existsSync(String(places[0])) || undefined);
+
   expect(statSync(path).ino).toBe(mounted);
 });
 

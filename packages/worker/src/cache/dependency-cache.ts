@@ -2,14 +2,16 @@
 import { formatSize } from '@sheaf/domain';
 import type { Entry } from '@sheaf/trees';
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, rename } from 'node:fs/promises';
+import { renameSync } from 'node:fs';
+import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
-import { isDiskFull, systemCode } from '../errors.ts';
+import { isDiskFull } from '../errors.ts';
 import { diskSpace } from '../fingerprint/disk.ts';
 import { removeAll } from '../files.ts';
 import type { Log } from '../log.ts';
 import { Precedence } from '../prefetch/precedence.ts';
+import { knownAs, moveAside } from './aside.ts';
 import { inAttempts } from './attempts.ts';
 import { CacheIndex } from './cache-index.ts';
 import { cacheable, DependencyProblem, type CachedDependency, type WantedDependency } from './dependency.ts';
@@ -30,11 +32,13 @@ export interface DependencyCacheOptions {
   readonly verify: boolean;
   /** Attempts for each download. */
   readonly attempts: number;
-  readonly source: DependencySource;
+  readonly source: Pick<DependencySource, 'entryOf' | 'bring'>;
   readonly store: StoreHolder;
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;
+  /** Entries that runs of an earlier worker have mounted. */
+  readonly mounted?: readonly string[];
   /** Shared with everything else that is fetched ahead of time. */
   readonly precedence?: Precedence;
 }
@@ -73,14 +77,17 @@ export class DependencyCache {
     });
   }
 
-  /** Opens the cache that an earlier worker left, without what it had not finished. */
+  /** Opens the cache that an earlier worker left, without what it had not finished. What runs have mounted stays, listed or not. */
   static async open(options: DependencyCacheOptions): Promise<DependencyCache> {
     const entries = join(options.directory, 'entries');
     await mkdir(entries, { recursive: true, mode: 0o755 });
     const index = await CacheIndex.open(join(options.directory, 'index.json'), options.log);
     const there = new Set(await readdir(entries));
     for (const name of index.entries.keys()) if (!there.has(name)) index.entries.delete(name);
-    for (const name of there) if (!index.entries.has(name)) await removeAll(join(entries, name));
+    const mounted = new Set(options.mounted);
+    for (const name of there) {
+      if (!index.entries.has(name) && !mounted.has(knownAs(name))) await removeAll(join(entries, name));
+    }
     return new DependencyCache(options, entries, index);
   }
 
@@ -128,7 +135,8 @@ export class DependencyCache {
     if (entry.kind === 'link') return false;
     const name = entryName(entry);
     if (!this.#room.fits(name, entry.size)) return false;
-    this.#holders.reserve(run, name, this.#options.clock.now() + reservedFor);
+    const now = this.#options.clock.now();
+    this.#holders.reserve(run, name, now + reservedFor, now);
     if (!this.#index.entries.has(name)) {
       // What is fetched stays while the download pauses.
       const arrived = await this.#room.expect(name, entry);
@@ -190,6 +198,9 @@ export class DependencyCache {
     this.#options.log.warn({ name }, 'a cached dependency is damaged and is fetched again');
     this.#index.entries.delete(name);
     this.#damaged.add(name);
+    // Out of the way at once. Other runs that have it mounted keep what they see until a worker starts that holds none of them.
+    const aside = moveAside(this.#entries, name);
+    if (aside !== undefined && this.#holders.count(name) <= 1) await removeAll(aside);
     return false;
   }
 
@@ -218,9 +229,12 @@ export class DependencyCache {
         const repair = this.#damaged.has(name);
         return await source.bring(entry, bundle, temporary, { signal, tell, repair });
       });
+      // From here on without a pause: another who was given up, and came to its end nevertheless, may do the same.
+      signal.throwIfAborted();
+      if (this.#index.entries.has(name)) return;
       const path = join(this.#entries, name);
-      await this.#moveAside(name, path);
-      await rename(temporary, path);
+      moveAside(this.#entries, name);
+      renameSync(temporary, path);
       this.#soundness.forget(name);
       this.#index.entries.set(name, { entry, usedAt: clock.now(), keys: [], fingerprint: null });
       this.#damaged.delete(name);
@@ -231,16 +245,6 @@ export class DependencyCache {
       await removeAll(temporary);
       arrived();
       this.#room.tidy();
-    }
-  }
-
-  /** What is there was found to be damaged. Runs that have it mounted keep what they see; it goes when the worker starts anew. */
-  async #moveAside(name: string, path: string): Promise<void> {
-    if (this.#holders.count(name) <= 1) return await removeAll(path);
-    try {
-      await rename(path, join(this.#entries, `${randomUUID()}.damaged`));
-    } catch (error) {
-      if (systemCode(error) !== 'ENOENT') throw error;
     }
   }
 

@@ -28,8 +28,9 @@ export class Holders {
     return this.#users.get(name)?.size ?? 0;
   }
 
-  /** Keeps an entry for a run that waits, for some time: it may be given to another worker. */
-  reserve(run: string, name: string, until: number): void {
+  /** Keeps an entry for a run that waits, for some time: it may be given to another worker. Forgets what was kept long enough. */
+  reserve(run: string, name: string, until: number, now: number): void {
+    for (const kept of this.#reserved.keys()) this.isReserved(kept, now);
     const runs = this.#reserved.get(name) ?? new Map<string, number>();
     runs.set(run, until);
     this.#reserved.set(name, runs);
