@@ -155,7 +155,10 @@ async function openMachine(
     detectOptions(directory, settings, dependencies),
     dependencies.log,
   );
-  const others = [inspectMachine(settings), signIn(dependencies, settings.server, stubborn)] as const;
+  const others = [
+    inspectMachine(settings, dependencies.log),
+    signIn(dependencies, settings.server, stubborn),
+  ] as const;
   const [runtimes] = await Promise.allSettled([opening, ...others]);
   try {
     const [machine] = await Promise.all([...others, opening]);

@@ -12,6 +12,7 @@ import { collectGarbage, limitYoungGeneration } from './memory.ts';
 import { parseCommandLine, type CommandLine } from './settings/command-line.ts';
 import { readCredentials } from './settings/credentials.ts';
 import { helpText } from './settings/help.ts';
+import { logLevelOf } from './settings/log-level.ts';
 import { terminalPrompt } from './settings/prompt.ts';
 import { readSettings } from './settings/read-settings.ts';
 import type { Settings } from './settings/settings.ts';
@@ -29,7 +30,7 @@ async function run(): Promise<void> {
     pid: process.pid,
     currentDirectory: process.cwd(),
   });
-  const level = process.env['SHEAF_LOG_LEVEL'] || (settings.verbose ? 'debug' : 'info');
+  const level = logLevelOf(process.env['SHEAF_LOG_LEVEL'], settings.verbose);
   const log = pino(
     { level },
     process.stderr.isTTY ? readableLog((text) => process.stderr.write(text)) : logDestination(),

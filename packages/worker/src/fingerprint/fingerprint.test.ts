@@ -43,6 +43,9 @@ it('offers of the processors named those that this process may use', async () =>
   expect(await presentCpus()).toEqual(expect.arrayContaining(usable));
 });
 
+const nothing = () => undefined;
+const silent = { debug: nothing, info: nothing, warn: nothing, error: nothing };
+
 const twoGpus = '0, GPU-aaa\n1, GPU-bbb\n';
 
 it('finds GPUs with the nvidia-smi of the host, and none where there is none', async () => {
@@ -54,8 +57,16 @@ it('finds GPUs with the nvidia-smi of the host, and none where there is none', a
   );
   chmodSync(program, 0o755);
 
-  expect(await findGpus(program)).toEqual(parseGpus(twoGpus));
-  expect(await findGpus(join(directory, 'nothing'))).toEqual([]);
+  const said: string[] = [];
+  const note = (fields: object, message: string) => void said.push(`${message} ${JSON.stringify(fields)}`);
+  const log = { debug: note, info: note, warn: note, error: note };
+  expect(await findGpus(log, program)).toEqual(parseGpus(twoGpus));
+  expect(await findGpus(log, join(directory, 'nothing'))).toEqual([]);
+  expect(said).toEqual([]);
+
+  writeFileSync(program, '#!/bin/sh\necho the driver is broken >&2; exit 9\n');
+  expect(await findGpus(log, program)).toEqual([]);
+  expect(said).toEqual([expect.stringMatching(/nvidia-smi failed.*the driver is broken/)]);
   rmSync(directory, { recursive: true });
 });
 
@@ -91,8 +102,8 @@ it.each([
 });
 
 it('offers the memory there is, or less', async () => {
-  const all = await inspectMachine({ cpus: 'all', gpus: [], maximumMemory: null });
-  const some = await inspectMachine({ cpus: 'all', gpus: [], maximumMemory: 1000 });
+  const all = await inspectMachine({ cpus: 'all', gpus: [], maximumMemory: null }, silent);
+  const some = await inspectMachine({ cpus: 'all', gpus: [], maximumMemory: 1000 }, silent);
 
   expect(all.memory).toBeGreaterThan(0);
   expect(all.memory).toBeLessThanOrEqual(totalmem());

@@ -1,6 +1,8 @@
 /** The GPUs of this machine, asked from the host's own nvidia-smi. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import { messageOf, systemCode } from '../errors.ts';
+import type { Log } from '../log.ts';
 import { StartProblem } from '../settings/settings.ts';
 
 const run = promisify(execFile);
@@ -10,17 +12,18 @@ export interface Gpu {
   readonly uuid: string;
 }
 
-/** None where there is no nvidia-smi, or where it fails. */
-export async function findGpus(program = 'nvidia-smi'): Promise<Gpu[]> {
+/** None where there is no nvidia-smi, or where it fails: the log says why, because somebody has put it there for the sake of GPUs. */
+export async function findGpus(log: Log, program = 'nvidia-smi'): Promise<Gpu[]> {
   try {
     const { stdout } = await run(program, ['--query-gpu=index,uuid', '--format=csv,noheader'], {
       timeout: 20_000,
     });
     return parseGpus(stdout);
   } catch (error) {
-    // Machines without GPUs have no such program; one that fails has no GPU to offer either.
-    if (error instanceof Error) return [];
-    throw error;
+    if (systemCode(error) !== 'ENOENT') {
+      log.warn({ error: messageOf(error) }, 'nvidia-smi failed: the worker offers no GPUs');
+    }
+    return [];
   }
 }
 

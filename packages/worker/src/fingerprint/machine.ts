@@ -1,5 +1,6 @@
 /** What this machine offers, as far as its owner lets it. */
 import { hostname } from 'node:os';
+import type { Log } from '../log.ts';
 import type { Settings } from '../settings/settings.ts';
 import { offeredCpus, presentCpus, usableCpus } from './cpus.ts';
 import { findGpus, offeredGpus } from './gpus.ts';
@@ -18,8 +19,9 @@ export interface Machine {
 /** @throws StartProblem where the settings name what is not there. */
 export async function inspectMachine(
   settings: Pick<Settings, 'cpus' | 'gpus' | 'maximumMemory'>,
+  log: Log,
 ): Promise<Machine> {
-  const [usable, present, gpus] = await Promise.all([usableCpus(), presentCpus(), findGpus()]);
+  const [usable, present, gpus] = await Promise.all([usableCpus(), presentCpus(), findGpus(log)]);
   return {
     hostname: hostname(),
     cpus: offeredCpus(settings.cpus, { usable, present }),

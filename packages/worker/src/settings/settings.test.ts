@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseCommandLine } from './command-line.ts';
 import { flags } from './flags.ts';
+import { logLevelOf } from './log-level.ts';
 import { readSettings } from './read-settings.ts';
 import type { Settings } from './settings.ts';
 
@@ -68,6 +69,15 @@ describe('settings', () => {
     expect(readSettings(parseCommandLine([]), { ...around, environment }).runtime).toBe('sandbox');
     expect(readSettings(parseCommandLine(['--runtime', 'docker']), { ...around, environment }).runtime).toBe(
       'docker',
+    );
+  });
+
+  it('take the level of the log from the environment before --verbose', () => {
+    expect(logLevelOf(undefined, false)).toBe('info');
+    expect(logLevelOf('', true)).toBe('debug');
+    expect(logLevelOf('error', true)).toBe('error');
+    expect(() => logLevelOf('loud', false)).toThrow(
+      'There is no log level "loud": SHEAF_LOG_LEVEL takes trace,',
     );
   });
 
