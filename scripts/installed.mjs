@@ -1,6 +1,6 @@
 // Installs the libraries of the lock file when they are not there yet.
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { spawnSync } from 'node:child_process';
 import { root } from './root.mjs';
@@ -16,6 +16,7 @@ const npmRecord = join(root, 'node_modules', '.package-lock.json');
 export function ensureInstalled({ development }) {
   const digest = createHash('sha256').update(readFileSync(lock)).digest('hex');
   if (isInstalled(digest, development)) return;
+  refuseLink();
   console.error(development ? 'Installing libraries and tools …' : 'Installing libraries …');
   const npm = process.env.npm_execpath;
   const words = ['ci', '--no-audit', '--no-fund', ...(development ? [] : ['--omit=dev'])];
@@ -31,6 +32,16 @@ export function ensureInstalled({ development }) {
     process.exit(1);
   }
   writeFileSync(stamp, JSON.stringify({ digest, development }));
+}
+
+/** npm empties the directory before it installs: behind a link, that of another folder. */
+function refuseLink() {
+  const modules = join(root, 'node_modules');
+  if (lstatSync(modules, { throwIfNoEntry: false })?.isSymbolicLink() !== true) return;
+  console.error(
+    `${modules} is a link to the libraries of another folder, which lack some: install them there, or remove the link.`,
+  );
+  process.exit(1);
 }
 
 function isInstalled(digest, development) {
