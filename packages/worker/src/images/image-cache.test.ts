@@ -14,16 +14,19 @@ beforeEach(() => {
   now = 1000;
   removed = [];
   outcomes = new Map();
+  broken = new Set();
 });
 afterEach(() => rmSync(directory, { recursive: true }));
 
 const image = (id: string, size = 100) => ({ id, digest: null, size, downloaded: true });
 let outcomes: Map<string, ImageRemoval>;
+let broken: Set<string>;
 
 function openCache(limit: number | null = 250): Promise<ImageCache> {
   const runtime = {
     removeImage: (id: string) => {
       removed.push(id);
+      if (broken.has(id)) return Promise.reject(new Error('layer in an odd state'));
       return Promise.resolve(outcomes.get(id) ?? 'removed');
     },
   };
@@ -43,6 +46,20 @@ it('removes the images unused longest above the limit', async () => {
   await cache.settle();
 
   expect(removed).toEqual(['b']);
+});
+
+it('goes on with others where one cannot be removed, and comes back to it', async () => {
+  broken.add('a');
+  const cache = await openCache();
+  for (const id of ['a', 'b', 'c']) use(cache, 'run', id);
+  await cache.settle();
+  expect(new Set(removed)).toEqual(new Set(['a', 'b']));
+
+  broken.clear();
+  removed = [];
+  use(cache, 'run', 'd');
+  await cache.settle();
+  expect(removed).toEqual(['a']);
 });
 
 it('never removes one that a run uses', async () => {

@@ -103,22 +103,33 @@ export class ImageCache {
   }
 
   async #tidy(): Promise<void> {
-    const { limit, runtime, log, path } = this.#options;
-    const usedByOthers = new Set<string>();
+    const { limit, path } = this.#options;
+    const staying = new Set<string>();
     for (;;) {
       const needed = this.#needed();
       const candidates = [...this.#used].map(([name, used]) => {
-        return { ...used, name, inUse: needed.has(name) || usedByOthers.has(name) };
+        return { ...used, name, inUse: needed.has(name) || staying.has(name) };
       });
       const [id] = chooseEvictions(candidates, limit ?? Number.POSITIVE_INFINITY);
       if (id === undefined) break;
-      const outcome = await runtime.removeImage(id);
-      // One that a container of somebody else uses stays on the list, and is asked about again the next time.
-      if (outcome === 'in use') usedByOthers.add(id);
-      else this.#used.delete(id);
-      log.info({ image: id, outcome }, 'image no longer needed');
+      // What stays is on the list still, and is asked about again the next time.
+      if (await this.#remove(id)) this.#used.delete(id);
+      else staying.add(id);
     }
     await writeWhole(path, JSON.stringify(Object.fromEntries(this.#used)));
+  }
+
+  /** Answers whether it is gone: a container of somebody else may use it, and one that cannot be removed must not keep the rest. */
+  async #remove(image: string): Promise<boolean> {
+    const { runtime, log } = this.#options;
+    try {
+      const outcome = await runtime.removeImage(image);
+      log.info({ image, outcome }, 'image no longer needed');
+      return outcome !== 'in use';
+    } catch (error) {
+      log.warn({ image, error: messageOf(error) }, 'an image cannot be removed');
+      return false;
+    }
   }
 }
 
