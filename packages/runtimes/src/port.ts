@@ -221,8 +221,11 @@ export class ImageError extends Error {
 export class RuntimeError extends Error {
   override readonly name = 'RuntimeError';
   readonly userError: boolean;
-  constructor(message: string, options: { userError: boolean; cause?: unknown }) {
+  /** The image that was prepared is not there any more: it helps to prepare it again. */
+  readonly imageGone: boolean;
+  constructor(message: string, options: { userError: boolean; imageGone?: boolean; cause?: unknown }) {
     super(message, { cause: options.cause });
     this.userError = options.userError;
+    this.imageGone = options.imageGone ?? false;
   }
 }

@@ -53,6 +53,16 @@ describeWith('the Docker runtime', [requireDockerEngine, requireRegistry], () =>
       expect(stdout).toBe('["-c"]\n');
     });
 
+    it('says that an image is gone which somebody removed after it was prepared', async () => {
+      const gone = { id: `sha256:${'0'.repeat(64)}`, digest: null, size: 1 };
+
+      await expect(bench.run('true', { image: gone })).rejects.toMatchObject({
+        name: 'RuntimeError',
+        imageGone: true,
+        userError: false,
+      });
+    });
+
     it('uses sh where the image has no bash', async () => {
       const image = await bench.runtime.prepareImage(bare.withoutBash, quietly);
 

@@ -1,7 +1,7 @@
 /** From a specification to a running container in two requests: create and start. */
 import { stat } from 'node:fs/promises';
 import type { EngineClient } from '../engine/client.ts';
-import { EngineError, EngineUnreachableError, isConflict } from '../engine/errors.ts';
+import { EngineError, EngineUnreachableError, isConflict, isNotFound } from '../engine/errors.ts';
 import { RuntimeError, type RunSpecification } from '../port.ts';
 import { containerBody, type EngineTraits } from './container.ts';
 import { containerName, labels } from './names.ts';
@@ -188,6 +188,7 @@ function startFailure(error: unknown): unknown {
       userError ? error.message : `The container could not be started: ${error.message}`,
       {
         userError,
+        imageGone: isNotFound(error) && /no such image/i.test(error.message),
         cause: error,
       },
     );

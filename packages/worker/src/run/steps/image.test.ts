@@ -1,5 +1,5 @@
 /* A run whose image does not come at the first attempt. */
-import { ImageError } from '@sheaf/runtimes';
+import { ImageError, RuntimeError } from '@sheaf/runtimes';
 import { ScriptedRuntime } from '@sheaf/runtimes/testing';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { aRun, runMessageFor } from '../../testing/run-message.ts';
@@ -48,6 +48,28 @@ it('gives up after as many attempts as the owner wants', async () => {
     "Failed to download Docker image: Can't download image: the registry is away",
   );
   expect(asked.times).toBe(2);
+});
+
+it('gets an image again that somebody removed before the command could start', async () => {
+  const scripted = new ScriptedRuntime(bench.machine);
+  const asked = { images: 0, starts: 0 };
+  const primary = changedRuntime(scripted, {
+    prepareImage: (reference, wishes) => {
+      asked.images += 1;
+      return scripted.prepareImage(reference, wishes);
+    },
+    start: (run, signal) => {
+      asked.starts += 1;
+      if (asked.images > 1) return scripted.start(run, signal);
+      return Promise.reject(new RuntimeError('no such image', { userError: false, imageGone: true }));
+    },
+  });
+  await bench.start({}, { primary, fallback: undefined });
+
+  bench.server.assign(runMessageFor());
+
+  expect(await bench.finished(aRun)).toMatchObject({ exitcode: 0, failure_message: null });
+  expect(asked).toEqual({ images: 2, starts: 2 });
 });
 
 it('asks once for what there is not', async () => {

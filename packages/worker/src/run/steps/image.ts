@@ -9,7 +9,7 @@ import type { Attempt } from '../tools.ts';
 
 const backOff = { first: 1000, longest: 30_000 };
 
-export interface ChosenRuntime {
+interface ChosenRuntime {
   readonly runtime: Runtime;
   readonly image: PreparedImage | null;
   /** Why the run has no image although there are some on this machine. */
@@ -17,11 +17,23 @@ export interface ChosenRuntime {
 }
 
 /**
- * Prepares the image of a run. A run that named an image gets that image or fails; only one that named none may execute without
- * (docs/decisions/0004).
+ * Prepares what the run executes in, keeps it for the run, and notes it down.
  * @param say words for the user about what is waited for
  */
-export async function chooseRuntime(attempt: Attempt, say: (status: string) => void): Promise<ChosenRuntime> {
+export async function prepareImage(attempt: Attempt, say: (status: string) => void): Promise<void> {
+  const { run, tools } = attempt;
+  const { runtime, image, note } = await chooseRuntime(attempt, say);
+  if (image !== null) tools.images.hold(run.uuid, image);
+  run.record.runtime = runtime.name;
+  run.record.image = image;
+  run.record.note = note;
+}
+
+/**
+ * A run that named an image gets that image or fails; only one that named none may execute without
+ * (docs/decisions/0004).
+ */
+async function chooseRuntime(attempt: Attempt, say: (status: string) => void): Promise<ChosenRuntime> {
   const { run, tools, signal } = attempt;
   const { resources } = run.record.message;
   const reference = resources.docker_image;

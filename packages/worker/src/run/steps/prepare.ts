@@ -5,27 +5,20 @@ import { sharedDirectoryOf } from '../shared-directory.ts';
 import { StatusLine } from '../status-line.ts';
 import type { Attempt } from '../tools.ts';
 import { fetchDependencies } from './dependencies.ts';
-import { chooseRuntime } from './image.ts';
+import { prepareImage } from './image.ts';
 import { waitForResources } from './resources.ts';
 import { useSharedDependencies } from './shared-dependencies.ts';
 
 export async function prepare(attempt: Attempt): Promise<Step> {
-  const { run, tools } = attempt;
+  const { run } = attempt;
   const status = new StatusLine((text) => run.say(text));
-  const prepareImage = async (part: Attempt) => {
-    const { runtime, image, note } = await chooseRuntime(part, status.part('image'));
-    if (image !== null) tools.images.hold(run.uuid, image);
-    run.record.runtime = runtime.name;
-    run.record.image = image;
-    run.record.note = note;
-  };
   await together(attempt, [
     (part) => waitForResources(part, status.part('resources')),
     (part) =>
       sharedDirectoryOf(run.record.message) === undefined
         ? fetchDependencies(part, status.part('dependencies'))
         : useSharedDependencies(part),
-    prepareImage,
+    (part) => prepareImage(part, status.part('image')),
   ]);
   return 'start';
 }

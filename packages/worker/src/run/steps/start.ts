@@ -4,6 +4,7 @@ import { makeLinks } from '../../layout/links.ts';
 import { LayoutProblem } from '../../layout/plan.ts';
 import { RunFailure } from '../interruption.ts';
 import type { RunRecord, Step } from '../record.ts';
+import { prepareImage } from './image.ts';
 import { makeRunDirectory } from '../run-directory.ts';
 import { runtimeNamed } from '../runtimes.ts';
 import { requireSharedDirectory, sharedDirectoryOf } from '../shared-directory.ts';
@@ -22,7 +23,8 @@ export async function start(attempt: Attempt): Promise<Step> {
   return 'watch';
 }
 
-async function startAnew({ run, tools }: Attempt, runtime: Runtime): Promise<RunHandle> {
+async function startAnew(attempt: Attempt, runtime: Runtime): Promise<RunHandle> {
+  const { run, tools } = attempt;
   const { record } = run;
   if (sharedDirectoryOf(record.message) === undefined) {
     await makeRunDirectory(run.directory, ownershipOf(record, tools));
@@ -38,6 +40,9 @@ async function startAnew({ run, tools }: Attempt, runtime: Runtime): Promise<Run
         cause: error,
       });
     }
+    // Whoever removed it, before anything could keep it: the next attempt finds it again.
+    if (error instanceof RuntimeError && error.imageGone)
+      await prepareImage(attempt, (text) => run.say(text));
     throw error;
   }
 }
