@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { databases, startTestServer, type TestServer } from '../testing/test-server.ts';
 import { damagedRecord } from './damage.ts';
 import { createBundle, untilState, uploadFile, viewBundle } from './testing/bundles.ts';
-import { scriptedWorker, type ScriptedWorker } from './testing/scripted-worker.ts';
+import { reportOf, scriptedWorker, type ScriptedWorker } from './testing/scripted-worker.ts';
 
 /** Texts that are no metadata; a PostgreSQL column takes no broken JSON in the first place. */
 const broken = { sqlite: ['{"name": ', '[]', '"x"', 'null'], postgresql: ['[]', '"x"', '5'] };
@@ -76,6 +76,58 @@ describe.each(databases)('a damaged row (%s)', (database) => {
     await othersStart();
     const info = await server.fetch('/rest/workers/info', { as: 'root' });
     expect(await info.json()).toMatchObject({ data: [{ run_uuids: [uuid, expect.any(String)] }] });
+  });
+
+  describe.each(broken[database].slice(0, 2))('of a run under way: %s', (text) => {
+    const begun = async () => {
+      const next = worker.next('run');
+      const uuid = await createBundle(server);
+      const { epoch } = await next;
+      return { uuid, epoch };
+    };
+    const damage = (uuid: string) => set('bundle', 'metadata', text, { uuid });
+    const kill = async (uuid: string) => {
+      const json = { data: [{ type: 'bundle-actions', attributes: { uuid, type: 'kill' } }] };
+      const answer = await server.fetch('/rest/bundle-actions', { as: 'root', method: 'POST', json });
+      expect(answer.status).toBe(200);
+    };
+
+    it('lets it begin and come to its end', async () => {
+      const { uuid, epoch } = await begun();
+      await damage(uuid);
+      expect(await worker.start(uuid, epoch)).toBe(true);
+      await damage(uuid);
+      await worker.report([reportOf(uuid, 'running', { epoch })]);
+      await damage(uuid);
+      const answers = await worker.report([reportOf(uuid, 'finalizing', { epoch, exitcode: 0 })]);
+      expect(answers).toContainEqual(expect.objectContaining({ type: 'mark_finalized', uuid }));
+      expect(await viewBundle(server, uuid)).toMatchObject({
+        state: 'ready',
+        metadata: { name: 'run-of-test' },
+      });
+    });
+
+    it('fails it where it would have to begin anew, and its worker goes on', async () => {
+      const { uuid, epoch } = await begun();
+      expect(await worker.start(uuid, epoch)).toBe(true);
+      await damage(uuid);
+      for (let omitted = 0; omitted < 2; omitted += 1) await worker.checkin({ hold: 0 });
+      const { metadata } = await untilState(server, uuid, ['failed']);
+      expect(metadata['failure_message']).toBe(damagedRecord);
+      await othersStart();
+    });
+
+    it('lets its worker go, and somebody end it', async () => {
+      const { uuid, epoch } = await begun();
+      expect(await worker.start(uuid, epoch)).toBe(true);
+      await worker.report([reportOf(uuid, 'running', { epoch })]);
+      await damage(uuid);
+      expect((await worker.post('checkout', {})).status).toBeLessThan(300);
+      await untilState(server, uuid, ['worker_offline']);
+      await damage(uuid);
+      await kill(uuid);
+      await untilState(server, uuid, ['killed']);
+    });
   });
 
   it('of an input fails the run that needs it', async () => {

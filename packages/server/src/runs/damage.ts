@@ -30,9 +30,31 @@ export function readableJson(text: string): unknown {
   }
 }
 
+/** Whether nobody knows what the bundle asks for, be it that somebody has `repaired` it since. */
+export function isDamaged(row: Pick<BundleRow, 'metadata'>): boolean {
+  const metadata = readableMetadata(row);
+  return metadata === undefined || metadata['failure_message'] === damagedRecord;
+}
+
 /**
- * Fails a waiting bundle whose metadata cannot be read. They are replaced by what its columns say: nothing can be merged into
- * something broken. Answers whether it was still waiting.
+ * The row of a bundle that somebody works on, in a form that can be read. What is damaged is replaced by what the columns say and by
+ * the reason: an attempt under way comes to its end all the same, and what holds it is set free.
+ */
+export async function repaired(unit: UnitOfWork, row: BundleRow): Promise<BundleRow> {
+  if (readableMetadata(row) !== undefined) return row;
+  const known = { name: row.name, created: epochSeconds(row.created_at), data_size: row.data_size };
+  const fixed = await unit.queries
+    .updateTable('bundle')
+    .set({ metadata: unit.dialect.json_({ ...known, failure_message: damagedRecord }) })
+    .where('uuid', '=', row.uuid)
+    .returningAll()
+    .executeTakeFirst();
+  return fixed ?? row;
+}
+
+/**
+ * Fails a waiting bundle whose metadata cannot be read, or could not be: what it asks for is lost. Answers whether it was still
+ * waiting.
  */
 export async function failDamaged(
   unit: UnitOfWork,
@@ -40,12 +62,7 @@ export async function failDamaged(
   expected: readonly BundleState[],
   now: number,
 ): Promise<boolean> {
-  await unit.queries
-    .updateTable('bundle')
-    .set({ metadata: unit.dialect.json_({ name: row.name, created: epochSeconds(row.created_at) }) })
-    .where('uuid', '=', row.uuid)
-    .where('state', 'in', [...expected])
-    .execute();
+  await repaired(unit, row);
   const failed = await transition(unit, {
     uuid: row.uuid,
     type: row.bundle_type as BundleType,

@@ -6,6 +6,7 @@ import { transition, type BundleRow } from '../bundles/transition.ts';
 import { storedEntry } from '../contents/stored.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import { dropMessagesOfRun } from '../workers/message-queue.ts';
+import { repaired } from './damage.ts';
 import { history, namedWorker, sentence, type HistoryEvent } from './history.ts';
 import { findAssignment, workerOf } from './assignments.ts';
 import { epochSeconds, metadataOf, numberOf, textOf } from './metadata.ts';
@@ -23,9 +24,10 @@ const words: Readonly<Record<FinalState, string>> = {
  */
 export async function finalizeRun(
   unit: UnitOfWork,
-  run: BundleRow,
+  given: BundleRow,
   now: number,
 ): Promise<BundleRow | undefined> {
+  const run = await repaired(unit, given);
   const metadata = metadataOf(run);
   // An upload that was refused fails the run, also where its worker never came to say so.
   const failureMessage = textOf(metadata['failure_message']) ?? run.upload_failure ?? undefined;

@@ -7,6 +7,7 @@ import { transition, updateBundle, type BundleRow } from '../bundles/transition.
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import { queueMessage } from '../workers/message-queue.ts';
 import { findAssignment, workerOf } from './assignments.ts';
+import { repaired } from './damage.ts';
 import { releaseRun } from './finalize.ts';
 import {
   history,
@@ -69,7 +70,7 @@ export async function noteAction(
   action: string,
   now: number,
 ): Promise<BundleRow> {
-  const before = metadataOf(run)['actions'];
+  const before = metadataOf(await repaired(unit, run))['actions'];
   const actions = [...(Array.isArray(before) ? before : []), action];
   return (await updateBundle(unit, run.uuid, { metadata: { actions } }, now)) ?? run;
 }

@@ -5,9 +5,10 @@ import { transition, type BundleRow } from '../bundles/transition.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import type { WorkerKey } from '../workers/worker-key.ts';
 import { assignmentsOfWorker, type AssignmentRow } from './assignments.ts';
+import { readableMetadata, repaired } from './damage.ts';
 import { releaseRun } from './finalize.ts';
 import { history, namedWorker, type NamedWorker } from './history.ts';
-import { epochSeconds, metadataOf } from './metadata.ts';
+import { epochSeconds } from './metadata.ts';
 import { killWaiting, restageRun } from './restage.ts';
 import { finalizeWhenStored } from './shared-filesystem/finalize-when-stored.ts';
 
@@ -47,7 +48,7 @@ export async function loseRun(
   loss: { worker: NamedWorker; forgotten: boolean; how: string },
   now: number,
 ): Promise<void> {
-  const preemptible = metadataOf(run)['on_preemptible_worker'] === true;
+  const preemptible = readableMetadata(run)?.['on_preemptible_worker'] === true;
   const { worker, forgotten, how } = loss;
   const decision = judgeLoss({ state: run.state as BundleState, preemptible, forgotten });
   switch (decision) {
@@ -81,6 +82,7 @@ async function takeOffline(
   how: string,
   now: number,
 ): Promise<void> {
+  await repaired(unit, run);
   const who = run.is_anonymous === 1 ? 'Its worker' : `The worker ${worker.workerId}`;
   const since = `${formatDate(epochSeconds(now), 0)} UTC`;
   const seen = how === forgottenBy ? how : 'is gone';

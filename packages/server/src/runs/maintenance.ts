@@ -64,20 +64,26 @@ export class Maintenance {
   }
 
   async #run(): Promise<void> {
-    const { clock, unitOfWork, log } = this.#services;
+    const { clock, unitOfWork } = this.#services;
     const now = clock.now();
     this.#liveness.tick();
+    const inOneUnit = (work: (unit: UnitOfWork, now: number) => Promise<unknown>) =>
+      this.#isolated(() => unitOfWork((unit) => work(unit, now)));
+    await this.#isolated(() => this.#removeSilentWorkers(now));
+    await inOneUnit((unit) => this.#starts.restage(unit, now));
+    await inOneUnit(dropExpiredMessages);
+    if (clock.elapsed() - this.#hourlyAt < hour) return;
+    this.#hourlyAt = clock.elapsed();
+    await inOneUnit(dropOldSockets);
+    await inOneUnit(failStuckBundles);
+  }
+
+  /** What goes wrong with one thing must not keep the others from being looked after, now and for ever (execution.md §31.4). */
+  async #isolated(work: () => Promise<unknown>): Promise<void> {
     try {
-      await this.#removeSilentWorkers(now);
-      await unitOfWork((unit) => this.#starts.restage(unit, now));
-      await unitOfWork((unit) => dropExpiredMessages(unit, now));
-      if (clock.elapsed() - this.#hourlyAt >= hour) {
-        this.#hourlyAt = clock.elapsed();
-        await unitOfWork((unit) => dropOldSockets(unit, now));
-        await unitOfWork((unit) => failStuckBundles(unit, now));
-      }
+      await work();
     } catch (error) {
-      log.error({ err: error }, 'the upkeep of runs failed');
+      this.#services.log.error({ err: error }, 'a part of the upkeep of runs failed');
     }
   }
 
@@ -95,17 +101,19 @@ export class Maintenance {
       // After a start of the server, workers get their time to be heard again before anything is decided about them.
       const silent = this.#liveness.unheardFor(worker, row.checkin_at) >= settings.workerTimeout;
       if (!silent || this.#isHeld(worker)) continue;
-      await unitOfWork(async (unit) => {
-        const still = await unit.queries
-          .selectFrom('worker')
-          .select('checkin_at')
-          .where('user_id', '=', worker.userId)
-          .where('worker_id', '=', worker.workerId)
-          .where('checkin_at', '=', row.checkin_at)
-          .executeTakeFirst();
-        if (still !== undefined) await removeWorker(unit, worker, unheard(settings.workerTimeout), now);
-      });
       log.warn({ worker }, 'a worker has gone silent');
+      await this.#isolated(() =>
+        unitOfWork(async (unit) => {
+          const still = await unit.queries
+            .selectFrom('worker')
+            .select('checkin_at')
+            .where('user_id', '=', worker.userId)
+            .where('worker_id', '=', worker.workerId)
+            .where('checkin_at', '=', row.checkin_at)
+            .executeTakeFirst();
+          if (still !== undefined) await removeWorker(unit, worker, unheard(settings.workerTimeout), now);
+        }),
+      );
     }
   }
 }

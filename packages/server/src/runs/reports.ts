@@ -16,6 +16,7 @@ import { inChunks } from '../database/chunks.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import { workerKeyText, type WorkerKey } from '../workers/worker-key.ts';
 import { assignmentsOfRuns, holderOf, lastHolder, type AssignmentRow } from './assignments.ts';
+import { repaired } from './damage.ts';
 import { endAttempt } from './ended-report.ts';
 import { history, noteOnce, type NamedWorker } from './history.ts';
 import { epochSeconds, metadataOf } from './metadata.ts';
@@ -126,7 +127,8 @@ async function applied(
   now: number,
   heard: NewSamples[],
 ): Promise<WorkerMessage[]> {
-  const { bundle, assignment, decision } = found;
+  const { assignment, decision } = found;
+  const bundle = await repaired(unit, found.bundle);
   const run = await take(unit, worker, report, bundle, assignment, decision, now);
   if (run === undefined) return [];
   const samples = reportedSamples(report, metadataOf(bundle), now);

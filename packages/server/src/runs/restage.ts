@@ -3,6 +3,7 @@ import { keysClearedOnRestage, waitingForWorker, type BundleState } from '@sheaf
 import { chargeDisk } from '../accounts/quota.ts';
 import { transition, type BundleRow } from '../bundles/transition.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
+import { failDamaged, isDamaged, repaired } from './damage.ts';
 import { releaseRun } from './finalize.ts';
 import type { HistoryEvent } from './history.ts';
 import { history } from './history.ts';
@@ -17,7 +18,8 @@ export interface RestageRequest {
 const underWay = ['starting', 'preparing', 'running', 'finalizing', 'worker_offline'] satisfies BundleState[];
 
 /**
- * Gives the bytes that were counted back to the owner and lets the run wait anew; one that somebody wanted dead dies instead.
+ * Gives the bytes that were counted back to the owner and lets the run wait anew; one that somebody wanted dead dies instead, and
+ * one of which nobody knows any more what it asks for fails.
  * @returns undefined when the run is in none of the states of a run under way.
  */
 export async function restageRun(
@@ -26,6 +28,8 @@ export async function restageRun(
   request: RestageRequest,
   now: number,
 ): Promise<BundleRow | undefined> {
+  const damaged = isDamaged(run);
+  await repaired(unit, run);
   const cleared = request.keepMetadata ? [] : keysClearedOnRestage;
   const staged = await transition(unit, {
     uuid: run.uuid,
@@ -48,8 +52,9 @@ export async function restageRun(
   if (staged === undefined) return undefined;
   if (run.data_size !== 0 && run.owner_id !== null) await chargeDisk(unit, run.owner_id, -run.data_size);
   await releaseRun(unit, run.uuid);
-  if (staged.kill_requested_at === null) return staged;
-  return await killWaiting(unit, staged, now);
+  if (staged.kill_requested_at !== null) return await killWaiting(unit, staged, now);
+  if (damaged) await failDamaged(unit, staged, ['staged'], now);
+  return staged;
 }
 
 /** Ends a run that no worker holds, because somebody asked for it. */

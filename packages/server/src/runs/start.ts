@@ -5,6 +5,7 @@ import { transition, type BundleRow } from '../bundles/transition.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import { workerKeyText } from '../workers/worker-key.ts';
 import { findAssignment, holderOf, type AssignmentRow } from './assignments.ts';
+import { repaired } from './damage.ts';
 import { releaseRun } from './finalize.ts';
 import { history } from './history.ts';
 import { noteRefusal } from './refusals.ts';
@@ -65,7 +66,7 @@ async function grant(
   request: StartBundleRequest,
   now: number,
 ): Promise<boolean> {
-  const before = metadataOf(bundle)['remote_history'];
+  const before = metadataOf(await repaired(unit, bundle))['remote_history'];
   const hosts = Array.isArray(before) ? before : [];
   const started = await transition(unit, {
     uuid: bundle.uuid,
