@@ -230,6 +230,20 @@ describe.each(databases)('the same result (%s)', (database) => {
     expect(await ask({ command: 'waits', dependencies })).toEqual(none);
   });
 
+  it('is not looked for in a run whose record is damaged', async () => {
+    const whole = await create({ command: 'damaged', metadata: { request_queue: 'nobody' } });
+    const damaged = await create({ command: 'damaged', metadata: { request_queue: 'nobody' } });
+    await untilState(server, damaged, ['staged']);
+    const { queries, dialect } = server.services.database;
+    await queries
+      .updateTable('bundle')
+      .set({ metadata: dialect.json_([]), state: 'running' })
+      .where('uuid', '=', damaged)
+      .execute();
+    expect(await ask({ command: 'damaged' })).toMatchObject({ found: 'in-flight', uuid: whole });
+    await queries.deleteFrom('bundle').where('uuid', '=', damaged).execute();
+  });
+
   it("is another user's only where everything it was made of may be read", async () => {
     const [secret, copy] = [
       await uploadFile(server, 'shared text'),
@@ -239,6 +253,12 @@ describe.each(databases)('the same result (%s)', (database) => {
     const own = { as: 'eve', command: 'shared', dependencies: [{ child_path: 'a', parent_uuid: copy }] };
     expect(await ask(own)).toEqual(none);
     expect(await ask({ ...own, dependencies: [{ child_path: 'a', parent_uuid: secret }] })).toMatchObject({
+      found: 'none',
+      reason: `You may not read bundle ${secret}.`,
+    });
+    // Nor does the answer tell what there is in it and what is not.
+    const guessed = [{ child_path: 'a', parent_uuid: secret, parent_path: 'guessed' }];
+    expect(await ask({ ...own, dependencies: guessed })).toMatchObject({
       found: 'none',
       reason: `You may not read bundle ${secret}.`,
     });
@@ -298,6 +318,15 @@ describe.each(databases)('the same result (%s)', (database) => {
       found: 'none',
       reason: `You may not read bundle ${hidden}.`,
     });
+    const guessed = [{ child_path: 'a', parent_uuid: middle, parent_path: 'in/here/guessed' }];
+    expect(await ask({ as: 'eve', command: 'through', dependencies: guessed })).toMatchObject({
+      found: 'none',
+      reason: `You may not read bundle ${hidden}.`,
+    });
+    const guess = await create({ as: 'eve', command: 'guess', dependencies: guessed });
+    expect((await untilState(server, guess, ['failed'], 'eve')).metadata['failure_message']).toContain(
+      'does not have sufficient permissions',
+    );
     const curious = await create({ as: 'eve', command: 'through', dependencies });
     expect((await untilState(server, curious, ['failed'], 'eve')).metadata['failure_message']).toContain(
       'does not have sufficient permissions',

@@ -23,7 +23,7 @@ import { linkOf } from '../contents/linked.ts';
 import type { DependencyEntries } from '../contents/dependency-entries.ts';
 import type { UserViewer } from '../http/viewer.ts';
 import { hostEnvironment, requestedAction, sha256 } from '../runs/run-action.ts';
-import { metadataOf } from '../runs/metadata.ts';
+import { readableMetadata } from '../runs/damage.ts';
 import { findBundles, permissionsOn } from './access.ts';
 import { lastDigest, readyRun, runsWithCommand } from './same-result-queries.ts';
 import { dependenciesOf } from './view.ts';
@@ -96,19 +96,18 @@ async function inputsOf(
   );
   const inputs: ActionInput[] = [];
   const holders = new Map(parents);
+  const problems: string[] = [];
   let pending = false;
   for (const { child_path: key, parent_uuid: uuid, parent_path: path } of dependencies) {
     const parent = parents.get(uuid);
     if (parent === undefined) return refused(`Bundle ${uuid} not found`);
     const input = await findInput(queries, entries, parent, path);
-    if (input.kind === 'nothing') return refused(`Invalid dependency ${key}: ${input.why}.`);
     for (const holder of input.holders) holders.set(holder.uuid, holder);
-    if (input.kind === 'open') {
-      const last = input.holders.at(-1);
-      if (last !== undefined && linkOf(last) !== undefined)
-        return refused(`${last.name}(${last.uuid}) is a link, and what is behind it may have changed.`);
-      pending = true;
-    }
+    if (input.kind === 'nothing') problems.push(`Invalid dependency ${key}: ${input.why}.`);
+    const last = input.holders.at(-1);
+    if (input.kind === 'open' && last !== undefined && linkOf(last) !== undefined)
+      problems.push(`${last.name}(${last.uuid}) is a link, and what is behind it may have changed.`);
+    pending ||= input.kind === 'open';
     inputs.push({
       key,
       contents: input.kind === 'stored' ? inputContents(input.entry) : pendingContents(uuid, path),
@@ -116,9 +115,10 @@ async function inputsOf(
   }
   const permissions = await permissionsOn(queries, viewer, [...holders.values()]);
   const unreadable = [...holders.keys()].find((uuid) => (permissions.get(uuid) ?? 0) < readPermission);
-  return unreadable === undefined
-    ? { inputs, pending, refused: undefined }
-    : refused(`You may not read bundle ${unreadable}.`);
+  // First: what else is wrong tells what there is in them.
+  if (unreadable !== undefined) return refused(`You may not read bundle ${unreadable}.`);
+  const [problem] = problems;
+  return problem === undefined ? { inputs, pending, refused: undefined } : refused(problem);
 }
 
 function refused(why: string): WantedInputs {
@@ -159,7 +159,8 @@ async function runUnderWay(
   );
   const text = textOf(wanted.action, wanted);
   for (const run of runs) {
-    const metadata = metadataOf(run);
+    const metadata = readableMetadata(run);
+    if (metadata === undefined) continue;
     const request = resolveRequest(metadata, context.settings, noQuota);
     const own = dependencies.filter((one) => one.child_uuid === run.uuid);
     if (!request.ok || own.length !== wanted.dependencies.length) continue;

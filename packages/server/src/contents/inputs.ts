@@ -12,12 +12,13 @@ import { dependenciesOf } from '../bundles/view.ts';
 import type { DependencyEntries } from './dependency-entries.ts';
 import { linkOf } from './linked.ts';
 
+/** `holders` are the bundles looked into on the way, the parent first. */
 export type Input =
-  /** `holders` are the bundles looked into on the way, the parent first. */
   | { readonly kind: 'stored'; readonly entry: Entry; readonly holders: readonly BundleRow[] }
   /** Contents that may still change: those of a bundle that is not final, or of a link. */
   | { readonly kind: 'open'; readonly holders: readonly BundleRow[] }
-  | { readonly kind: 'nothing'; readonly why: string };
+  /** `why` is for those who may read the holders. */
+  | { readonly kind: 'nothing'; readonly why: string; readonly holders: readonly BundleRow[] };
 
 /** As many as a path is followed through when it is read. */
 const mostHops = 50;
@@ -45,7 +46,7 @@ export async function findInput(
     bundle = next;
     rest = match.parentPath;
   }
-  return { kind: 'nothing', why: whyNothing(parent, path) };
+  return { kind: 'nothing', why: whyNothing(parent, path), holders };
 }
 
 function whyNothing(parent: BundleRow, path: string): string {

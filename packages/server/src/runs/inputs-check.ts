@@ -95,7 +95,7 @@ async function check(
     if (parent === undefined || !isFinal(bundleState(parent))) return undefined;
     const input = await find(services, entries, parent, path);
     if (input.kind === 'nothing') problems.push(`Invalid dependency ${key}: ${input.why}.`);
-    else for (const holder of input.holders.slice(1)) holders.add(holder.uuid);
+    for (const holder of input.holders.slice(1)) holders.add(holder.uuid);
   }
   return { problem: sentence(problems), holders: [...holders] };
 }
@@ -111,7 +111,11 @@ async function find(
     return await findInput(database.queries, entries, parent, path);
   } catch (error) {
     log.error({ err: error, bundle: parent.uuid, path }, 'the contents of a bundle cannot be read');
-    return { kind: 'nothing', why: `the contents of ${parent.name}(${parent.uuid}) cannot be read` };
+    return {
+      kind: 'nothing',
+      why: `the contents of ${parent.name}(${parent.uuid}) cannot be read`,
+      holders: [],
+    };
   }
 }
 
