@@ -1,6 +1,7 @@
 /* 404 and 405 (rest-api.md §1.1): the router only knows routes, so a path that another method has is looked for here. */
 import { SheafError } from '@sheaf/wire';
 import type { FastifyInstance } from 'fastify';
+import { decoded } from './decoded.ts';
 import { sendKnown } from './errors.ts';
 
 /** Must be called before the routes are added. */
@@ -36,13 +37,4 @@ export function patternOf(route: string): RegExp {
     .replace(/:\w+(\\\(.*?\\\))?/g, '[^/]+')
     .replace(/\*$/, '.*');
   return new RegExp(`^${source}$`);
-}
-
-function decoded(path: string): string {
-  try {
-    return decodeURIComponent(path);
-  } catch (error) {
-    if (error instanceof URIError) return path;
-    throw error;
-  }
 }

@@ -6,6 +6,7 @@ import type { Readable } from 'node:stream';
 import type { Services } from '../services.ts';
 import type { Mailboxes, WorkerAnswer } from './mailboxes.ts';
 import { queueMessage, withdrawMessage } from './message-queue.ts';
+import { openSocket } from './sockets.ts';
 import type { WorkerKey } from './worker-key.ts';
 
 /** Milliseconds until a question counts as unanswered. */
@@ -57,22 +58,13 @@ export async function ask(
 ): Promise<WorkerAnswer> {
   const now = services.clock.now();
   const { socketId, messageId } = await services.unitOfWork(async (unit) => {
-    const socket = await unit.queries
-      .insertInto('socket')
-      .values({
-        user_id: holder.userId,
-        worker_id: holder.workerId,
-        run_uuid: holder.runUuid,
-        created_at: now,
-      })
-      .returning('id')
-      .executeTakeFirstOrThrow();
+    const socketId = await openSocket(unit, holder, holder.runUuid, now);
     const id = await queueMessage(unit, now, {
       ...holder,
-      message: messageOf(holder, socket.id, question),
+      message: messageOf(holder, socketId, question),
       expiresAt: now + answerTimeout,
     });
-    return { socketId: socket.id, messageId: id };
+    return { socketId, messageId: id };
   });
   const mailbox = mailboxes.open(socketId);
   try {

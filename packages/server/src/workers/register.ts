@@ -5,6 +5,7 @@ import type { Selectable } from 'kysely';
 import { resolveGroupForWorker } from '../accounts/groups.ts';
 import type { WorkerTable } from '../database/schema.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
+import { openSocket } from './sockets.ts';
 import type { WorkerKey } from './worker-key.ts';
 import { runtimeOf } from './worker-record.ts';
 
@@ -34,7 +35,7 @@ export async function registerWorker(
     group_uuid: await groupOf(unit, worker, request.group_name),
     dependencies: JSON.stringify(request.dependencies),
     runtime: JSON.stringify(request.runtime ?? null),
-    socket_id: before?.socket_id ?? (await permanentSocket(unit, worker, now)),
+    socket_id: before?.socket_id ?? (await openSocket(unit, worker, null, now)),
   };
   const values = {
     ...row,
@@ -124,15 +125,6 @@ async function startsLeft(unit: UnitOfWork, worker: WorkerKey, request: CheckinR
     .where('started_at', 'is', null)
     .executeTakeFirstOrThrow();
   return Math.max(0, said - Number(given));
-}
-
-async function permanentSocket(unit: UnitOfWork, worker: WorkerKey, now: number): Promise<number> {
-  const row = await unit.queries
-    .insertInto('socket')
-    .values({ user_id: worker.userId, worker_id: worker.workerId, run_uuid: null, created_at: now })
-    .returning('id')
-    .executeTakeFirstOrThrow();
-  return row.id;
 }
 
 function offersMore(before: WorkerRow, after: WorkerRow): boolean {

@@ -4,6 +4,7 @@
  */
 import { WebSocketServer, type WebSocket } from 'ws';
 import type { Events } from '../events/events.ts';
+import { decoded } from '../http/decoded.ts';
 import type { UpgradeHandler } from '../http/upgrades.ts';
 import type { Clock } from '../services.ts';
 
@@ -154,15 +155,5 @@ export function workerIdsFrom(target: string): string[] {
   const path = target.split('?', 1)[0] ?? '';
   const raw = /\/worker\/(.+)$/.exec(path)?.[1];
   if (raw === undefined) return [];
-  const decoded = decode(raw);
-  return [...new Set([raw, decoded])].filter((id) => id.length <= longestId);
-}
-
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch (error) {
-    if (error instanceof URIError) return text;
-    throw error;
-  }
+  return [...new Set([raw, decoded(raw)])].filter((id) => id.length <= longestId);
 }

@@ -3,6 +3,7 @@ import { joinShellWords } from '@sheaf/domain';
 import type { SessionRequest } from '@sheaf/wire';
 import type { Services } from '../../services.ts';
 import { queueMessage } from '../../workers/message-queue.ts';
+import { openSocket } from '../../workers/sockets.ts';
 import { findAssignment } from '../assignments.ts';
 import { history, namedWorker, note } from '../history.ts';
 import { noteAction } from '../kill.ts';
@@ -42,22 +43,13 @@ export async function callWorker(
       now,
       history('session', (names) => `${names.user} ${what}`, { user, worker, attempt: run.epoch }),
     );
-    const socket = await unit.queries
-      .insertInto('socket')
-      .values({
-        user_id: holder.userId,
-        worker_id: holder.workerId,
-        run_uuid: holder.runUuid,
-        created_at: now,
-      })
-      .returning('id')
-      .executeTakeFirstOrThrow();
+    const socketId = await openSocket(unit, holder, holder.runUuid, now);
     const messageId = await queueMessage(unit, now, {
       ...holder,
-      message: { ...request, type: 'session', uuid: holder.runUuid, socket_id: socket.id },
+      message: { ...request, type: 'session', uuid: holder.runUuid, socket_id: socketId },
       expiresAt: now + callPatience,
     });
-    return { socketId: socket.id, messageId };
+    return { socketId, messageId };
   });
 }
 

@@ -1,6 +1,7 @@
 /* Where the two ends of a session connect: the client to the run, the worker to the socket it was told. */
 import { SheafError } from '@sheaf/wire';
 import type { Duplex } from 'node:stream';
+import { decoded } from '../../http/decoded.ts';
 import { refuseUpgrade, userOfUpgrade, type Upgrade, type UpgradeHandler } from '../../http/upgrades.ts';
 import type { Services } from '../../services.ts';
 import { requireSocket } from '../../workers/replies.ts';
@@ -57,13 +58,4 @@ async function openWorker(
     });
   }
   sessions.accept(upgrade, (socket) => session.join(socket));
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch (error) {
-    if (error instanceof URIError) return text;
-    throw error;
-  }
 }
