@@ -205,7 +205,12 @@ async function open(
   const question = { kind: 'read', path, arguments: request } as const;
   const stream = bytesOf(await ask(mailboxesOf(context), holder, question, context.patience));
   if (stream === undefined) throw new SheafError('worker-unreachable', 'The worker sent no data.');
-  context.signal.addEventListener('abort', () => stream.destroy(), { once: true });
+  const { signal } = context;
+  const leave = () => stream.destroy();
+  signal.addEventListener('abort', leave, { once: true });
+  // A file is followed for days, with many answers.
+  stream.once('close', () => signal.removeEventListener('abort', leave));
+  if (signal.aborted) leave();
   return stream;
 }
 

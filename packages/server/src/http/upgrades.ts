@@ -59,5 +59,7 @@ export function refuseUpgrade(socket: Duplex, error: SheafError): void {
     ...(error.next === undefined ? [] : [`${errorNextHeader}: ${error.next.replace(/[^\x20-\x7e]/g, '?')}`]),
   ];
   const status = `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status] ?? ''}`;
+  // Whoever does not hang up then is not waited for.
+  socket.once('finish', () => socket.destroy());
   socket.end(Buffer.concat([Buffer.from(`${[status, ...headers].join('\r\n')}\r\n\r\n`), body]));
 }

@@ -183,6 +183,11 @@ class MessageConnection extends Duplex {
       return;
     }
     this.#answer = stream;
+    if (this.destroyed) {
+      // Whoever asked has left at the very moment.
+      stream.destroy();
+      return;
+    }
     stream.on('data', (chunk: Buffer) => {
       if (!this.push(chunk)) stream.pause();
     });

@@ -18,6 +18,8 @@ const startPatience = 10_000;
 const goodbye = 500;
 /** Bytes that may wait for one end; whoever keeps to its window never has so many on their way. */
 const mostWaiting = 2 * sessionWindow;
+/** Bytes that a frame takes up besides its own, also an empty one. */
+const frameCost = 256;
 
 interface Frame {
   readonly data: RawData;
@@ -117,7 +119,7 @@ export class Session {
   #fromClient(frame: Frame): void {
     if (!this.#begun) return this.#start(frame);
     if (this.#worker !== undefined) return this.#pass(this.#worker, frame);
-    this.#earlyBytes += sizeOf(frame.data);
+    this.#earlyBytes += sizeOf(frame.data) + frameCost;
     if (this.#earlyBytes > mostWaiting) return this.#overrun();
     this.#early.push(frame);
   }
