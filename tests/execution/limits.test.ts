@@ -1,13 +1,6 @@
 /* Limits of runs, the words that say so, and what is told about a run that ended (execution.md §21, §30). */
-import {
-  describeWith,
-  pythonImage,
-  requireDockerEngine,
-  requireRegistry,
-  type Registry,
-} from '@sheaf/testkit';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Installation } from '../support/installation.ts';
+import { expect, it } from 'vitest';
+import { describeInContainers, describeInSandbox, type Place } from '../support/both-runtimes.ts';
 
 interface Case {
   title: string;
@@ -61,9 +54,9 @@ const cases: readonly Case[] = [
   },
 ];
 
-function testLimits(start: () => { installation: Installation; flags: string[] }): void {
+function testLimits(place: () => Place): void {
   it.each(cases)('$title', async ({ command, flags, message }) => {
-    const { installation, flags: always } = start();
+    const { installation, flags: always } = place();
     const uuid = await installation.ok('run', command, ...flags, ...always);
     const waited = await installation.cl(['wait', uuid]);
 
@@ -76,7 +69,7 @@ function testLimits(start: () => { installation: Installation; flags: string[] }
   });
 
   it('time ends a run within a second, and leaves what it had written', async () => {
-    const { installation, flags } = start();
+    const { installation, flags } = place();
     const uuid = await installation.ok('run', 'echo words; sleep 60', '--request-time', '2s', ...flags);
     const { state, metadata } = await installation.finished(uuid);
 
@@ -88,7 +81,7 @@ function testLimits(start: () => { installation: Installation; flags: string[] }
   });
 
   it('disk ends a run that goes on', async () => {
-    const { installation, flags } = start();
+    const { installation, flags } = place();
     const uuid = await installation.ok('run', fillDisk, '--request-disk', '2m', ...flags);
     const { state, metadata } = await installation.finished(uuid);
 
@@ -98,7 +91,7 @@ function testLimits(start: () => { installation: Installation; flags: string[] }
   });
 
   it('a kill by its owner while a limit is near is a kill', async () => {
-    const { installation, flags } = start();
+    const { installation, flags } = place();
     const uuid = await installation.ok('run', 'sleep 60', '--request-time', '1h', ...flags);
     await installation.inState(uuid, 'running');
     await installation.ok('kill', uuid);
@@ -110,40 +103,15 @@ function testLimits(start: () => { installation: Installation; flags: string[] }
   });
 }
 
-describe('in a sandbox', () => {
-  let installation: Installation;
-  beforeAll(async () => {
-    installation = await Installation.start('sandbox');
-  });
-  afterAll(() => installation.stop());
-  testLimits(() => ({ installation, flags: [] }));
-});
+describeInSandbox('in a sandbox', testLimits);
 
-describeWith('in containers', [requireDockerEngine, requireRegistry], () => {
-  let registry: Registry;
-  let installation: Installation;
-  let image: string;
-  beforeAll(async () => {
-    registry = await requireRegistry();
-    image = await pythonImage(registry);
-    installation = await Installation.start('docker');
-  });
-  afterAll(async () => {
-    await installation.stop();
-    await registry.stop();
-  });
-  testLimits(() => ({ installation, flags: ['--request-docker-image', image] }));
+describeInContainers('in containers', (place) => {
+  testLimits(place);
 
   it('memory that is too little to start anything is said, not tried elsewhere', async () => {
     // The server lets nobody ask for less than 4m; the engine wants more than that.
-    const uuid = await installation.ok(
-      'run',
-      'echo hello',
-      '--request-memory',
-      '5m',
-      '--request-docker-image',
-      image,
-    );
+    const { installation, flags } = place();
+    const uuid = await installation.ok('run', 'echo hello', '--request-memory', '5m', ...flags);
     const { state, metadata } = await installation.finished(uuid);
 
     expect(state).toBe('failed');

@@ -4,23 +4,11 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import {
-  describeWith,
-  eventually,
-  pythonImage,
-  requireDockerEngine,
-  requireRegistry,
-  type Registry,
-} from '@sheaf/testkit';
+import { eventually } from '@sheaf/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Installation } from '../support/installation.ts';
+import { describeInContainers, describeInSandbox, type Place } from '../support/both-runtimes.ts';
 import { root } from '../support/programs.ts';
 import { Terminal } from '../support/terminal.ts';
-
-interface Place {
-  readonly installation: Installation;
-  readonly flags: readonly string[];
-}
 
 /** Works until it is told to end. */
 const waits = 'echo here; while [ ! -e end ]; do sleep 0.1; done';
@@ -321,34 +309,13 @@ function testReads(place: () => Place): void {
   });
 }
 
-describe('a running run in the sandbox', () => {
-  let installation: Installation;
-  beforeAll(async () => {
-    installation = await Installation.start('sandbox');
-  });
-  afterAll(() => installation.stop());
-  const place = () => ({ installation, flags: [] });
-
+describeInSandbox('a running run in the sandbox', (place) => {
   describe('sessions', () => testSessions(place));
   describe('ports', () => testPorts(place));
   describe('reads', () => testReads(place));
 });
 
-describeWith('a running run in a container', [requireDockerEngine, requireRegistry], () => {
-  let installation: Installation;
-  let registry: Registry;
-  let image = '';
-  beforeAll(async () => {
-    registry = await requireRegistry();
-    image = await pythonImage(registry);
-    installation = await Installation.start('docker');
-  });
-  afterAll(async () => {
-    await installation.stop();
-    await registry.stop();
-  });
-  const place = () => ({ installation, flags: ['--request-docker-image', image] });
-
+describeInContainers('a running run in a container', (place) => {
   describe('sessions', () => testSessions(place));
   describe('ports', () => testPorts(place));
 });

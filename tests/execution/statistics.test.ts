@@ -1,15 +1,9 @@
 /* What runs use: as metadata, as a series, across restarts of worker and server (execution.md §10.4, §21.1). */
-import {
-  describeWith,
-  eventually,
-  pythonImage,
-  requireDockerEngine,
-  requireRegistry,
-  type Registry,
-} from '@sheaf/testkit';
+import { eventually } from '@sheaf/testkit';
 import type { RunStatistics, StatisticsAttempt } from '@sheaf/wire';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { end, Installation } from '../support/installation.ts';
+import { expect, it } from 'vitest';
+import { describeInContainers, describeInSandbox, type Place } from '../support/both-runtimes.ts';
+import { end, type Installation } from '../support/installation.ts';
 
 type Metadata = Readonly<Record<string, unknown>>;
 
@@ -26,9 +20,9 @@ function numberOf(metadata: Metadata, key: string): number {
   return typeof value === 'number' ? value : Number.NaN;
 }
 
-function testStatistics(start: () => { installation: Installation; flags: string[] }): void {
+function testStatistics(place: () => Place): void {
   it('a command that is over before anybody looks is accounted for', async () => {
-    const { installation, flags } = start();
+    const { installation, flags } = place();
     const uuid = await installation.ok('run', `${burn}; head -c 12345 /dev/zero >out`, ...flags);
     const { state, metadata } = await installation.finished(uuid);
 
@@ -49,7 +43,7 @@ function testStatistics(start: () => { installation: Installation; flags: string
   });
 
   it('a run of seconds has a point for each, and goes on through restarts of worker and server', async () => {
-    const { installation, flags } = start();
+    const { installation, flags } = place();
     const command = `for step in 1 2 3; do ${burn}; head -c 100000 /dev/zero >>grows; sleep 0.7; done; echo up; while ! [ -e stop ]; do sleep 0.1; done; exit 3`;
     const uuid = await installation.ok('run', command, ...flags);
     await eventually('the first points', async () => {
@@ -92,7 +86,7 @@ function testStatistics(start: () => { installation: Installation; flags: string
   });
 
   it('cl shows it', async () => {
-    const { installation, flags } = start();
+    const { installation, flags } = place();
     const uuid = await installation.ok('run', 'sleep 1.5', '-n', 'watched', ...flags);
     const followed = await installation.ok('stats', uuid, '--follow');
     await installation.finished(uuid);
@@ -116,27 +110,5 @@ function testStatistics(start: () => { installation: Installation; flags: string
   });
 }
 
-describe('in a sandbox', () => {
-  let installation: Installation;
-  beforeAll(async () => {
-    installation = await Installation.start('sandbox');
-  });
-  afterAll(() => installation.stop());
-  testStatistics(() => ({ installation, flags: [] }));
-});
-
-describeWith('in containers', [requireDockerEngine, requireRegistry], () => {
-  let registry: Registry;
-  let installation: Installation;
-  let image: string;
-  beforeAll(async () => {
-    registry = await requireRegistry();
-    image = await pythonImage(registry);
-    installation = await Installation.start('docker');
-  });
-  afterAll(async () => {
-    await installation.stop();
-    await registry.stop();
-  });
-  testStatistics(() => ({ installation, flags: ['--request-docker-image', image] }));
-});
+describeInSandbox('in a sandbox', testStatistics);
+describeInContainers('in containers', testStatistics);

@@ -3,20 +3,14 @@ import { randomBytes } from 'node:crypto';
 import { readdirSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
-import {
-  describeWith,
-  eventually,
-  pythonImage,
-  requireDockerEngine,
-  requireRegistry,
-  type Registry,
-} from '@sheaf/testkit';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { eventually } from '@sheaf/testkit';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describeInContainers, describeInSandbox, type Place } from '../support/both-runtimes.ts';
 import { end, Installation } from '../support/installation.ts';
 
-function testWorkerCrash(start: () => { installation: Installation; flags: string[] }): void {
+function testWorkerCrash(place: () => Place): void {
   it('a worker killed with -9 while a run runs: the run continues and ends ready', async () => {
-    const { installation, flags } = start();
+    const { installation, flags } = place();
     // The command goes on only when the file appears, which happens after the worker is gone.
     const uuid = await installation.ok(
       'run',
@@ -37,7 +31,7 @@ function testWorkerCrash(start: () => { installation: Installation; flags: strin
   });
 
   it('a run that ended while its worker was dead is collected by the next one', async () => {
-    const { installation, flags } = start();
+    const { installation, flags } = place();
     const uuid = await installation.ok(
       'run',
       'echo begun; until [ -e go ]; do sleep 0.05; done; exit 3',
@@ -56,7 +50,7 @@ function testWorkerCrash(start: () => { installation: Installation; flags: strin
   });
 
   it('the server restarted while a run runs: the run is not disturbed', async () => {
-    const { installation, flags } = start();
+    const { installation, flags } = place();
     const uuid = await installation.ok('run', 'until [ -e go ]; do sleep 0.05; done; echo through', ...flags);
     await installation.inState(uuid, 'running');
 
@@ -71,7 +65,7 @@ function testWorkerCrash(start: () => { installation: Installation; flags: strin
   });
 
   it('server and worker killed at once: both come back and the run ends ready', async () => {
-    const { installation, flags } = start();
+    const { installation, flags } = place();
     const uuid = await installation.ok('run', 'until [ -e go ]; do sleep 0.05; done; echo both', ...flags);
     await installation.inState(uuid, 'running');
 
@@ -85,32 +79,8 @@ function testWorkerCrash(start: () => { installation: Installation; flags: strin
   });
 }
 
-describe('with the sandbox', () => {
-  let installation: Installation;
-  beforeAll(async () => {
-    installation = await Installation.start('sandbox');
-  });
-  afterAll(() => installation.stop());
-
-  testWorkerCrash(() => ({ installation, flags: [] }));
-});
-
-describeWith('with Docker', [requireDockerEngine, requireRegistry], () => {
-  let installation: Installation;
-  let registry: Registry;
-  let image: string;
-  beforeAll(async () => {
-    registry = await requireRegistry();
-    image = await pythonImage(registry);
-    installation = await Installation.start('docker');
-  });
-  afterAll(async () => {
-    await installation.stop();
-    await registry.stop();
-  });
-
-  testWorkerCrash(() => ({ installation, flags: ['--request-docker-image', image] }));
-});
+describeInSandbox('with the sandbox', testWorkerCrash);
+describeInContainers('with Docker', testWorkerCrash);
 
 describe('the server killed with -9 in the middle of an upload', () => {
   let installation: Installation;

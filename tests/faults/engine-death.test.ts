@@ -5,56 +5,28 @@ import {
   archiveWithoutBash,
   describeWith,
   eventually,
-  PrivateEngine,
   requireDockerEngine,
   requireNetwork,
-  type Network,
 } from '@sheaf/testkit';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { EngineHost } from '../support/engine-host.ts';
 import { eventsOf, kindsOf } from '../support/events.ts';
 import { waitForFile } from '../support/faulty-line.ts';
-import { Installation } from '../support/installation.ts';
-import { WorkerMachine } from '../support/worker-machine.ts';
-
-const inImage = ['--request-docker-image', 'sheaf-test/dying:1'];
 
 describeWith('an engine killed with -9 and started again', [requireNetwork, requireDockerEngine], () => {
-  let network: Network;
-  let engine: PrivateEngine;
-  let installation: Installation;
-  let worker: WorkerMachine;
+  let host: EngineHost;
   beforeAll(async () => {
-    network = await requireNetwork();
-    const host = network.addHost('dying');
-    engine = await PrivateEngine.start(host);
-    await engine.importImage(await archiveWithoutBash(), 'sheaf-test/dying', '1');
-    installation = new Installation('docker', { SHEAF_HOST: network.address });
-    await installation.startServer();
-    worker = await WorkerMachine.start(installation, {
-      id: 'dying',
-      host,
-      environment: { DOCKER_HOST: engine.address },
-    });
+    host = await EngineHost.start('dying', await archiveWithoutBash());
   });
-  afterAll(async () => {
-    await worker.end();
-    await installation.stop();
-    await engine.close();
-    network.close();
-  });
+  afterAll(() => host.stop());
 
-  const running = async (command: string) => {
-    const uuid = await installation.ok('run', command, ...inImage);
-    await installation.inState(uuid, 'running');
-    return uuid;
-  };
   const runningAgain = (uuid: string) =>
     eventually('the second attempt', async () => {
-      const last = (await eventsOf(installation, uuid)).at(-1);
+      const last = (await eventsOf(host.installation, uuid)).at(-1);
       return last?.kind === 'running' && last.attempt === 2 ? true : undefined;
     });
   const tellsRetry = async (uuid: string) => {
-    expect(await kindsOf(installation, uuid)).toEqual([
+    expect(await kindsOf(host.installation, uuid)).toEqual([
       'assigned',
       'started',
       'running',
@@ -64,7 +36,7 @@ describeWith('an engine killed with -9 and started again', [requireNetwork, requ
       'running',
       'finished',
     ]);
-    const retried = (await eventsOf(installation, uuid)).find(({ kind }) => kind === 'restaged');
+    const retried = (await eventsOf(host.installation, uuid)).find(({ kind }) => kind === 'restaged');
     expect(retried).toMatchObject({ attempt: 1, worker_id: 'dying' });
     expect(retried?.text).toMatch(
       /^Worker dying could not execute the run: .*(ended from outside|not found).* it is tried again \(1 of 3\)/,
@@ -72,43 +44,46 @@ describeWith('an engine killed with -9 and started again', [requireNetwork, requ
   };
   const nothingLeft = () =>
     eventually('no container left', async () =>
-      (await engine.containers()).length === 0 ? true : undefined,
+      (await host.engine.containers()).length === 0 ? true : undefined,
     );
 
   it('runs that ran end ready on a retry, which their history tells', async () => {
-    const uuids = [await running(`echo one; ${waitForFile}`), await running(`echo two; ${waitForFile}`)];
+    const uuids = [
+      await host.running(`echo one; ${waitForFile}`),
+      await host.running(`echo two; ${waitForFile}`),
+    ];
 
-    await engine.kill();
-    await engine.start();
+    await host.engine.kill();
+    await host.engine.start();
 
     for (const [at, uuid] of uuids.entries()) {
       await runningAgain(uuid);
-      writeFileSync(join(worker.runDirectory(uuid), 'go'), '');
-      expect((await installation.finished(uuid)).state).toBe('ready');
-      expect(await installation.ok('cat', `${uuid}/stdout`)).toBe(['one', 'two'][at]);
+      writeFileSync(join(host.worker.runDirectory(uuid), 'go'), '');
+      expect((await host.installation.finished(uuid)).state).toBe('ready');
+      expect(await host.installation.ok('cat', `${uuid}/stdout`)).toBe(['one', 'two'][at]);
       await tellsRetry(uuid);
     }
     await nothingLeft();
   });
 
   it('and its worker too: the next worker learns from the engine what has happened', async () => {
-    const uuid = await running(`echo both; ${waitForFile}`);
+    const uuid = await host.running(`echo both; ${waitForFile}`);
 
-    await Promise.all([worker.end('SIGKILL'), engine.kill()]);
-    await engine.start();
-    await worker.start();
+    await Promise.all([host.worker.end('SIGKILL'), host.engine.kill()]);
+    await host.engine.start();
+    await host.worker.start();
 
     await runningAgain(uuid);
-    writeFileSync(join(worker.runDirectory(uuid), 'go'), '');
-    expect((await installation.finished(uuid)).state).toBe('ready');
+    writeFileSync(join(host.worker.runDirectory(uuid), 'go'), '');
+    expect((await host.installation.finished(uuid)).state).toBe('ready');
     await tellsRetry(uuid);
     await nothingLeft();
   });
 
   it('what the command does to itself is not tried again', async () => {
-    const uuid = await installation.ok('run', 'kill -9 $$', ...inImage);
+    const uuid = await host.installation.ok('run', 'kill -9 $$', '--request-docker-image', host.image);
 
-    expect((await installation.finished(uuid)).state).toBe('failed');
-    expect(await kindsOf(installation, uuid)).not.toContain('restaged');
+    expect((await host.installation.finished(uuid)).state).toBe('failed');
+    expect(await kindsOf(host.installation, uuid)).not.toContain('restaged');
   });
 });
