@@ -6,6 +6,7 @@ import { createBundle, viewBundle } from '../testing/bundles.ts';
 import { originalWorker } from '../testing/original-worker.ts';
 import { reportOf, scriptedWorker, type ScriptedWorker } from '../testing/scripted-worker.ts';
 import { mostPoints } from './segments.ts';
+import { storeSamples } from './store.ts';
 
 const start = 1_700_000_000_000;
 
@@ -135,6 +136,16 @@ describe.each(databases)('the statistics of a run (%s)', (database) => {
       [epoch, 2],
       [later, 1],
     ]);
+  });
+
+  it('of a run that is begun again and again are those of its last ten attempts', async () => {
+    const { uuid } = await running();
+    for (let epoch = 1; epoch <= 12; epoch += 1) {
+      const samples = seconds(epoch * 100, 1);
+      await server.services.unitOfWork((unit) => storeSamples(unit, [{ uuid, epoch, samples }]));
+    }
+
+    expect((await attempts(uuid)).map(({ epoch }) => epoch)).toEqual([3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
   });
 
   it('are not taken from a worker that lost the run', async () => {
