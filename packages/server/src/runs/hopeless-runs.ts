@@ -51,7 +51,9 @@ function problemsOf(
   const count = restarts.counts.get(run.row.uuid) ?? 0;
   if (count >= mostRestarts) return [`The run could not be started after ${count} attempts.`];
   const left = quotaLeft(owner);
-  const { request } = planRun(run, settings, left, { avoid: undefined, controllers: undefined });
+  // A run that names no limit gets what is left, which is no reason to refuse it.
+  const unlimited = { ...settings, maxDisk: 0, maxTime: 0 };
+  const { request } = planRun(run, unlimited, left, { avoid: undefined, controllers: undefined });
   return request.ok ? limitProblems(request.value, settings, left) : [request.problem];
 }
 

@@ -172,6 +172,15 @@ describe.each(databases)('scheduling (%s)', (database) => {
         await untilState(strict, fine, ['staged']);
         const next = scriptedWorker(strict, { tag: 'x' }).next('run');
         expect((await next).resources).toMatchObject({ time: 3600, disk: gibibyte });
+        // What nobody asked for is no reason to refuse a run, however little is left of a quota.
+        await strict.services.database.queries
+          .updateTable('user')
+          .set({ disk_quota: 1.25 * gibibyte })
+          .execute();
+        expect(await fails({ request_disk: '800m' })).toContain('than user disk quota left (768m)');
+        const modest = scriptedWorker(strict, { id: 'modest', tag: 'y' }).next('run');
+        const unasked = await createBundle(strict, { metadata: { request_queue: 'y' } });
+        expect(await modest).toMatchObject({ bundle: { uuid: unasked }, resources: { disk: gibibyte } });
       } finally {
         await strict.close();
       }
