@@ -25,7 +25,7 @@ export class Maker {
   readonly #services: Services;
   readonly #trees: TreeSource;
   readonly #linked: LinkedEntries;
-  readonly #waiting: string[] = [];
+  readonly #waiting = new Set<string>();
   readonly #active = new Map<string, Promise<void>>();
   #stopped = false;
 
@@ -59,21 +59,22 @@ export class Maker {
   /** Takes these on, unless it has them already. */
   add(uuids: readonly string[]): void {
     for (const uuid of uuids) {
-      if (!this.#active.has(uuid) && !this.#waiting.includes(uuid)) this.#waiting.push(uuid);
+      if (!this.#active.has(uuid)) this.#waiting.add(uuid);
     }
     this.#next();
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.#waiting.length = 0;
+    this.#waiting.clear();
     await Promise.all(this.#active.values());
   }
 
   #next(): void {
     while (!this.#stopped && this.#active.size < atOnce) {
-      const uuid = this.#waiting.shift();
+      const [uuid] = this.#waiting;
       if (uuid === undefined) return;
+      this.#waiting.delete(uuid);
       const making = this.#make(uuid)
         .catch((error: unknown) =>
           this.#services.log.error({ err: error, bundle: uuid }, 'a bundle could not be made'),
