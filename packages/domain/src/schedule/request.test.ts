@@ -174,6 +174,13 @@ describe('limits', () => {
     ]);
   });
 
+  it('keep half a gibibyte of the disk quota free', () => {
+    const text = 'Requested more disk (9.8g) than user disk quota left (9.5g) by 256m';
+    const ask = (disk: number) => limitProblems({ ...request, disk }, defaultRequestSettings, left);
+    expect(ask(9.75 * gibibyte)).toEqual([text]);
+    expect(ask(9.5 * gibibyte)).toEqual([]);
+  });
+
   it('know the server’s own maxima', () => {
     expect(
       limitProblems(

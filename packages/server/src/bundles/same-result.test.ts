@@ -230,6 +230,32 @@ describe.each(databases)('the same result (%s)', (database) => {
     expect(await ask({ command: 'waits', dependencies })).toEqual(none);
   });
 
+  it('is neither one that is written to, nor one that went on where another attempt was', async () => {
+    const hold = { request_queue: 'nobody' };
+    const { queries, dialect } = server.services.database;
+    const written = await create({ command: 'written', metadata: hold });
+    expect(await ask({ command: 'written' })).toMatchObject({ uuid: written });
+    const actions = ['write\tx\ty'];
+    await queries
+      .updateTable('bundle')
+      .set({ metadata: dialect.mergeJson('metadata', { actions }) })
+      .where('uuid', '=', written)
+      .execute();
+    expect(await ask({ command: 'written' })).toEqual(none);
+
+    const metadata = { request_queue: 'spot' };
+    const spot = scriptedWorker(server, { id: 'spot', tag: 'spot', preemptible: true });
+    const resumed = await create({ command: 'resumed', metadata });
+    const first = await spot.next('run');
+    expect(await spot.start(resumed, first.epoch)).toBe(true);
+    await spot.report([reportOf(resumed, 'running', { epoch: first.epoch ?? 0 })]);
+    expect((await spot.post('checkout', {})).status).toBeLessThan(300);
+    expect(await execute(resumed, { by: spot })).toBe('ready');
+    expect((await viewBundle(server, resumed)).metadata['action_key']).toBeUndefined();
+    expect(await ask({ command: 'resumed' })).toEqual(none);
+    await spot.post('checkout', {});
+  });
+
   it('is not looked for in a run whose record is damaged', async () => {
     const whole = await create({ command: 'damaged', metadata: { request_queue: 'nobody' } });
     const damaged = await create({ command: 'damaged', metadata: { request_queue: 'nobody' } });
@@ -277,11 +303,14 @@ describe.each(databases)('the same result (%s)', (database) => {
     expect(await marie.start(forged, message.epoch)).toBe(true);
     const query = 'filename=stdout&unpack=0&finalize_on_success=0';
     expect((await putContents(server, forged, 'lies', { as: 'marie', query })).status).toBe(200);
-    const docker_image = `tool@${imageA}`;
+    const docker_image = `tool@${imageB}`;
+    const known = await done({ command: 'known', metadata: { request_docker_image: 'tool:1' } });
     await marie.report([reportOf(forged, 'finalizing', { exitcode: 0, docker_image, runtime: 'docker' })]);
     await share(forged);
     expect(await ask({ as: 'marie', command: 'forged' })).toMatchObject({ found: 'ready', uuid: forged });
     expect(await ask({ command: 'forged' })).toEqual(none);
+    // Nor do they say for others what an image is now.
+    expect(await ask({ command: 'known' })).toMatchObject({ found: 'ready', uuid: known });
   });
 
   const atHost = (hostname: string) =>
