@@ -21,6 +21,7 @@ import { Precedence } from '../prefetch/precedence.ts';
 import type { DependencySource } from './dependency-source.ts';
 import { CacheBench, get, ignore, never } from '../testing/cache-bench.ts';
 import type { ProtocolServer } from '../testing/protocol-server.ts';
+import { silent } from '../testing/worker-bench.ts';
 
 let bench: CacheBench;
 let server: ProtocolServer;
@@ -97,6 +98,25 @@ it('leaves alone what a run has mounted, when it was to be fetched ahead all tha
 
   expect(await ahead).toBe(true);
   expect(statSync(path).ino).toBe(mounted);
+});
+
+it('leaves alone what a run comes for while others are being removed', async () => {
+  const taken: { name?: string } = {};
+  const info = (fields: object, message: string): void => {
+    if (!message.includes('removed from the cache') || taken.name !== undefined) return;
+    taken.name = 'name' in fields && fields.name === first.name ? second.name : first.name;
+    cache.hold('late', [taken.name]);
+  };
+  const cache = await bench.cache({ log: { ...silent, info } });
+  const first = await get(cache, 'run', 'one', await server.keepFile('one', 'text'));
+  const second = await get(cache, 'run', 'two', await server.keepFile('two', 'other text'));
+  cache.release('run');
+
+  await cache.clearUnused();
+
+  expect([first, second].filter(({ path }) => existsSync(path)).map(({ name }) => name)).toEqual([
+    taken.name,
+  ]);
 });
 
 it('leaves alone what a run has mounted, when a download that was given up comes to its end nevertheless', async () => {
