@@ -303,6 +303,10 @@ describe('a pass', () => {
       'open',
       'carols',
     ]);
+    const others = run('others', {}, { controllers: new Set(['mary']) });
+    expect(planned([others, run('open', {}, bobs)], [shared]).assignments).toEqual([
+      { run: 'open', worker: 'w' },
+    ]);
     const sandbox = worker('w', { images: false });
     expect(planned([run('named', { imageRequested: true }), run('plain')], [sandbox]).assignments).toEqual([
       { run: 'plain', worker: 'w' },

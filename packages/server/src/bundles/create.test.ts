@@ -194,7 +194,7 @@ describe.each(databases)('creating bundles on %s', (database) => {
           { child_path: 'd', parent_uuid: missing, parent_path: '', child_uuid: uuid, parent_state: null },
         ],
       },
-      { created: 5, data_size: 7, exitcode: 3, time: 1.5 },
+      { created: 5, data_size: 7, action_key: 'f'.repeat(64), exitcode: 3, time: 1.5 },
     );
 
     const [bundle] = (
@@ -211,6 +211,7 @@ describe.each(databases)('creating bundles on %s', (database) => {
     expect(bundle?.attributes['metadata']).toMatchObject({ exitcode: 3, time: 1.5 });
     expect(bundle?.attributes['metadata']).not.toMatchObject({ created: 5 });
     expect(bundle?.attributes['metadata']).not.toHaveProperty('data_size');
+    expect(bundle?.attributes['metadata']).not.toHaveProperty('action_key');
     const again = await create([{ ...copied, id: uuid }], 'detached=1&wait_for_upload=1');
     expect(again.status).toBe(409);
   });
