@@ -87,6 +87,47 @@ describe.each(databases)('services inside runs (%s)', (database) => {
     expect(text).toBe('abc');
   });
 
+  it('passes a huge answer on as fast as it is read, with little in memory', async () => {
+    const piece = Buffer.alloc(256 * 1024, 'x');
+    const all = 256 * piece.length;
+    const sending = requestHttp(`${server.url}/rest/bundles/${uuid}/netcurl/8080/`, {
+      headers: { authorization: `Bearer ${await server.tokenFor('alice')}` },
+    });
+    sending.end();
+    const answered = once(sending, 'response') as Promise<[IncomingMessage]>;
+    const message = await worker.next('netcat', { runs: [report] });
+    const reply = requestHttp(
+      `${server.url}/rest/workers/${worker.id}/reply_data/${message.socket_id}?header_message={}`,
+      { method: 'POST', headers: { authorization: `Bearer ${await server.tokenFor(worker.owner)}` } },
+    );
+    const taken = once(reply, 'response') as Promise<[IncomingMessage]>;
+    reply.write(`HTTP/1.1 200 OK\r\nContent-Length: ${all}\r\n\r\n`);
+    let given = 0;
+    const more = () => {
+      while (given < all) {
+        given += piece.length;
+        if (!reply.write(piece)) return void reply.once('drain', more);
+      }
+      reply.end();
+    };
+    more();
+    // It has begun to come, and then stands still because nobody reads it.
+    const [response] = await answered;
+    let [seen, still] = [-1, 0];
+    while (still < 20 && given < all) {
+      [seen, still] = [given, seen === given ? still + 1 : 0];
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    expect(given).toBeLessThan(all / 2);
+
+    let received = 0;
+    for await (const bytes of response as AsyncIterable<Buffer>) received += bytes.length;
+    expect(received).toBe(all);
+    const [end] = await taken;
+    end.resume();
+    expect(end.statusCode).toBe(200);
+  });
+
   it('carries what is no text', async () => {
     const asked = curl('PUT', '/', {}, Buffer.from([0xff, 0xfe, 0x00]));
     const message = await worker.next('netcat', { runs: [report] });

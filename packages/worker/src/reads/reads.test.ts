@@ -455,6 +455,42 @@ describe('netcat', () => {
     silent.close();
   });
 
+  it('hands on a huge answer as it comes, and makes the program wait for whoever reads it', async () => {
+    const piece = Buffer.alloc(1024 * 1024, 'x');
+    const all = 64 * piece.length;
+    let given = 0;
+    const program = createServer((connection) => {
+      const more = () => {
+        while (given < all) {
+          given += piece.length;
+          if (!connection.write(piece)) return void connection.once('drain', more);
+        }
+        connection.end();
+      };
+      more();
+    });
+    await new Promise<void>((resolve) => program.listen(0, '127.0.0.1', resolve));
+    const { port } = program.address() as AddressInfo;
+    const body = await netcat(
+      async () => ({ host: '127.0.0.1', port }),
+      port,
+      'x',
+      new AbortController().signal,
+    );
+
+    let received = 0;
+    let before = 0;
+    for await (const bytes of body) {
+      // While nobody reads, the program can give no more than the kernel holds for it.
+      if (received === 0) before = given;
+      received += bytes.byteLength;
+    }
+
+    expect(before).toBeLessThan(all);
+    expect(received).toBe(all);
+    program.close();
+  });
+
   it('says that nobody listens', async () => {
     const unused = createServer();
     await new Promise<void>((resolve) => unused.listen(0, '127.0.0.1', resolve));

@@ -1,6 +1,7 @@
 /* Sessions at the server: who may open one, what is written down, and what passes between the two ends. */
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
+import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import {
   readSessionControl,
@@ -11,7 +12,7 @@ import {
   type RunReportInput,
   type WorkerMessage,
 } from '@sheaf/wire';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { WebSocket } from 'ws';
 import { startTestServer, databases, type TestServer } from '../../testing/test-server.ts';
 import { createBundle, until, untilState, uploadFile, viewBundle } from '../testing/bundles.ts';
@@ -127,6 +128,14 @@ describe.each(databases)('sessions (%s)', (database) => {
     ])('%s', async (_, as, status, code) => {
       expect(await viewBundle(server, uuid, 'bob')).toMatchObject({ state: 'running' });
       expect(await dial(`/rest/bundles/${uuid}/exec`, as)).toMatchObject({ status, code });
+    });
+
+    it('by somebody who is not verified', async () => {
+      await server.createUser({ name: 'fresh', isVerified: false });
+      expect(await dial(`/rest/bundles/${uuid}/exec`, 'fresh')).toMatchObject({
+        status: 401,
+        code: 'not-verified',
+      });
     });
 
     it('with a token that is none', async () => {
@@ -343,6 +352,23 @@ describe.each(databases)('sessions (%s)', (database) => {
   it('nothing else becomes a WebSocket', async () => {
     expect(await dial('/rest/bundles', 'alice')).toMatchObject({ status: 404 });
     expect(await dial(`/rest/bundles/${uuid}/exec/x`, 'alice')).toMatchObject({ status: 404 });
+  });
+
+  it('a connection that is refused is not kept for those who do not hang up', async () => {
+    const { hostname, port } = new URL(server.url);
+    const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
+    onTestFinished(() => void socket.destroy());
+    socket.on('error', () => undefined);
+    socket.write('GET /nothing HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+    let said = '';
+    socket.on('data', (bytes: Buffer) => (said += bytes.toString()));
+    await once(socket, 'end');
+    expect(said).toContain('404 Not Found');
+    // The server has gone altogether: what is sent to it now comes back as an error.
+    await until(async () => {
+      socket.write('x');
+      return socket.destroyed ? true : undefined;
+    }, 'the connection is gone');
   });
 });
 
