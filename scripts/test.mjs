@@ -31,8 +31,9 @@ async function runTests() {
   const unit = start(['vitest', 'run', '--project', 'unit'], 'inherit');
   announce(unit.words);
   const units = await unit.ended;
-  announce(system.words);
   const systems = await system.ended;
+  announce(system.words);
+  process.stdout.write(systems.said);
   for (const { words, status, signal } of [units, systems]) {
     if (status !== 0) fail(words.join(' '), status, signal);
   }
@@ -44,11 +45,8 @@ function start([tool, ...words], output) {
   for (const stream of [child.stdout, child.stderr]) stream?.on('data', (piece) => said.push(piece));
   const ended = new Promise((resolve) => {
     child.once('close', (status, signal) => {
-      resolve({ words: [tool, ...words], status, signal });
+      resolve({ words: [tool, ...words], status, signal, said: Buffer.concat(said) });
     });
-  }).then((end) => {
-    if (said.length > 0) process.stdout.write(Buffer.concat(said));
-    return end;
   });
   return { words: [tool, ...words], ended };
 }
