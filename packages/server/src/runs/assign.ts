@@ -2,6 +2,8 @@
 import type { Metadata, ResourceRequest } from '@sheaf/domain';
 import { sql } from 'kysely';
 import { transition } from '../bundles/transition.ts';
+import { attempt } from '../database/attempt.ts';
+import { endsTransaction } from '../database/contention.ts';
 import type { DependencyEntries } from '../contents/dependency-entries.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import { queueMessage } from '../workers/message-queue.ts';
@@ -21,12 +23,46 @@ export interface AssignableRun {
   readonly isAnonymous: boolean;
 }
 
+export interface AssigningWorker extends NamedWorker {
+  readonly sharesFilesystem: boolean;
+}
+
+/** `not now`: the run waits no more, or the worker takes no more. `odd`: something is wrong with the run itself. */
+export type AssignOutcome =
+  | { readonly kind: 'assigned' | 'not now' }
+  | { readonly kind: 'odd'; readonly error: unknown };
+
+/**
+ * Gives runs to workers, with a few statements for all of them; one that is odd costs only itself.
+ * @param given each run once, in the order in which workers with few starts left are to take them
+ * @returns what became of each, in the order given
+ * @throws only what ends the whole transaction (`endsTransaction`)
+ */
+export async function assignRuns(
+  unit: UnitOfWork,
+  entries: DependencyEntries,
+  given: readonly { readonly run: AssignableRun; readonly worker: AssigningWorker }[],
+  now: number,
+): Promise<AssignOutcome[]> {
+  const outcomes: AssignOutcome[] = [];
+  for (const { run, worker } of given) {
+    try {
+      const taken = await attempt(unit, () => assignRun(unit, entries, run, worker, now));
+      outcomes.push({ kind: taken ? 'assigned' : 'not now' });
+    } catch (error) {
+      if (endsTransaction(error)) throw error;
+      outcomes.push({ kind: 'odd', error });
+    }
+  }
+  return outcomes;
+}
+
 /** @returns whether the run was still waiting and now is the worker's */
 export async function assignRun(
   unit: UnitOfWork,
   entries: DependencyEntries,
   run: AssignableRun,
-  worker: NamedWorker & { readonly sharesFilesystem: boolean },
+  worker: AssigningWorker,
   now: number,
 ): Promise<boolean> {
   if (!(await takeStart(unit, worker))) return false;
