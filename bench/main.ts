@@ -9,6 +9,7 @@ import { manyFiles } from './many-files.ts';
 import type { Measurement, Row } from './measure.ts';
 import { reach } from './reach.ts';
 import { runLatency } from './run-latency.ts';
+import { trueRuns } from './true-runs.ts';
 import { hugeStream } from './huge-stream.ts';
 import { largeFile } from './large-file.ts';
 
@@ -16,6 +17,7 @@ const measurements: readonly Measurement[] = [
   commandStart,
   idle,
   runLatency,
+  trueRuns,
   reach,
   dependencies,
   largeFile,

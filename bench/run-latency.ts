@@ -1,8 +1,9 @@
 import { request } from 'node:http';
 import { clientDefaults } from '@sheaf/domain';
-import { eventually, pythonImage, requireDockerEngine, requireRegistry } from '@sheaf/testkit';
+import { pythonImage, requireDockerEngine, requireRegistry } from '@sheaf/testkit';
 import type { BundleChange } from '@sheaf/wire';
 import { Installation } from '../tests/support/installation.ts';
+import { engineCall, templateOf } from './engine.ts';
 import { median, milliseconds, percentile, type Measurement } from './measure.ts';
 
 const rounds = 40;
@@ -114,8 +115,25 @@ export async function connect(installation: Installation) {
     return answer.text();
   }
 
+  /** Several at a time, as their users would; answers in the order in which they were asked for. */
+  async function createMany(count: number, image: string, command: string): Promise<string[]> {
+    const uuids: string[] = [];
+    let next = 0;
+    const loop = async (): Promise<void> => {
+      while (next < count) {
+        const at = next;
+        next += 1;
+        uuids[at] = await create(image, command);
+      }
+    };
+    await Promise.all([loop(), loop()]);
+    return uuids;
+  }
+
   return {
     create,
+    createMany,
+    ready,
     async kill(uuid: string) {
       await fetch(`${url}/rest/bundle-actions`, {
         method: 'POST',
@@ -172,34 +190,6 @@ async function watchTimes(uuid: string): Promise<{ startedAt: number }> {
   });
 }
 
-/** What the engine was asked for when a run of ours was started, without what belongs to that run alone. */
-async function templateOf(
-  socketPath: string,
-  client: Awaited<ReturnType<typeof connect>>,
-  image: string,
-): Promise<Record<string, unknown>> {
-  const uuid = await client.create(image, 'sleep 600');
-  const inspected = await eventually('a container of ours', async () => {
-    const filters = encodeURIComponent(JSON.stringify({ label: [`sheaf.run=${uuid}`], status: ['running'] }));
-    const found = (await engineCall(socketPath, 'GET', `/containers/json?filters=${filters}`)) as {
-      Id: string;
-    }[];
-    const id = found[0]?.Id;
-    return id === undefined ? undefined : engineCall(socketPath, 'GET', `/containers/${id}/json`);
-  });
-  await client.kill(uuid);
-  const { Config, HostConfig } = inspected as Record<'Config' | 'HostConfig', Record<string, unknown>>;
-  const { Image, User, Env } = Config;
-  const floor = {
-    Image,
-    User,
-    Env,
-    WorkingDir: '/directory',
-    HostConfig: { ...HostConfig, Mounts: [], Binds: ['/tmp:/directory'] },
-  };
-  return { ...floor, Entrypoint: [], Cmd: ['/bin/bash', '-c', 'true'] };
-}
-
 /** Milliseconds from the create request to the started process, by the engine alone; the container is removed afterwards. */
 async function engineStart(socketPath: string, template: Record<string, unknown>): Promise<number> {
   const begin = Date.now();
@@ -209,24 +199,6 @@ async function engineStart(socketPath: string, template: Record<string, unknown>
   const inspected = (await engineCall(socketPath, 'GET', `/containers/${created.Id}/json`)) as Inspected;
   await engineCall(socketPath, 'DELETE', `/containers/${created.Id}?force=1`);
   return Date.parse(inspected.State.StartedAt) - begin;
-}
-
-function engineCall(socketPath: string, method: string, path: string, body?: unknown): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    const outgoing = request(
-      { socketPath, path: `/v1.41${path}`, method, headers: { 'content-type': 'application/json' } },
-      (response) => {
-        let text = '';
-        response.setEncoding('utf8').on('data', (more: string) => (text += more));
-        response.on('end', () => {
-          if ((response.statusCode ?? 500) >= 400) reject(new Error(`${method} ${path}: ${text}`));
-          else resolve(text === '' ? undefined : JSON.parse(text));
-        });
-      },
-    );
-    outgoing.on('error', reject);
-    outgoing.end(body === undefined ? undefined : JSON.stringify(body));
-  });
 }
 
 function runMetadata(image: string): Record<string, unknown> {

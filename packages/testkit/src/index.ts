@@ -21,6 +21,7 @@ export {
   type Registry,
   type RegistryLogin,
 } from './services/registry.ts';
+export { requireSlurm, type Slurm } from './services/slurm.ts';
 export { archiveWithoutBash, bareImages, type BareImages } from './images/bare.ts';
 export { forgetImage } from './images/engine-images.ts';
 export { pythonArchive, pythonImage } from './images/python.ts';

@@ -1,3 +1,6 @@
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { EngineClient } from '@sheaf/runtimes/testing';
 import { expect, it } from 'vitest';
 import { runProcess } from '../processes.ts';
@@ -8,6 +11,7 @@ import { requireDockerEngine } from './docker-engine.ts';
 import { requirePostgres } from './postgres.ts';
 import { registryLogin, requirePrivateRegistry, requireRegistry } from './registry.ts';
 import { describeWith } from './requirement.ts';
+import { requireSlurm } from './slurm.ts';
 
 async function download(image: string): Promise<void> {
   const { socketPath } = await requireDockerEngine();
@@ -76,4 +80,21 @@ describeWith('registries for tests', [requireDockerEngine, requireRegistry, requ
       await registry.stop();
     }
   });
+});
+
+describeWith('Slurm for tests', [requireSlurm], () => {
+  it('runs jobs, and says when they are over', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'sheaf-slurm-test-'));
+    const slurm = await requireSlurm();
+    try {
+      const mark = join(directory, 'done');
+
+      await slurm.finish(await slurm.submit(`touch ${mark}`));
+
+      expect(existsSync(mark)).toBe(true);
+    } finally {
+      await slurm.stop();
+      rmSync(directory, { recursive: true });
+    }
+  }, 60_000);
 });
