@@ -48,6 +48,13 @@ it('passes on, and counts', async () => {
   expect(line.bytesTo(/^\/c/)).toBe(0);
 });
 
+it('passes a request on twice, and answers once', async () => {
+  line.fate = () => 'twice';
+
+  expect(await put('/again', 'hello')).toBe('201 heard 5');
+  expect(heard).toEqual(['PUT /again hello', 'PUT /again hello']);
+});
+
 it('answers in the name of the server, breaks, and loses answers', async () => {
   line.fate = ({ path }) =>
     path === '/busy' ? { status: 503 } : path === '/broken' ? 'break' : 'lose the answer';

@@ -5,6 +5,7 @@
 import {
   createServer,
   request as sendOn,
+  type ClientRequest,
   type IncomingMessage,
   type Server,
   type ServerResponse,
@@ -30,7 +31,9 @@ export type Fate =
   /** This many bytes of its body are passed on, then nothing more in either direction. */
   | { readonly stallAfter: number }
   /** Passed on; its answer is lost, and the connection breaks. */
-  | 'lose the answer';
+  | 'lose the answer'
+  /** Taken whole, and passed on again as soon as the server has answered; the second answer is the one that arrives. */
+  | 'twice';
 
 export interface Passed extends LineRequest {
   /** Bytes of its body so far. */
@@ -46,23 +49,28 @@ export class Interposer {
   stuck = 0;
   readonly #target: URL;
   readonly #sockets = new Set<Socket>();
+  readonly #address: string;
   #server: Server;
   #port = 0;
 
-  private constructor(target: string) {
+  private constructor(target: string, address: string) {
     this.#target = new URL(target);
+    this.#address = address;
     this.#server = this.#create();
   }
 
-  /** @param target address of the server, as `http://host:port` */
-  static async open(target: string): Promise<Interposer> {
-    const line = new Interposer(target);
+  /**
+   * @param target address of the server, as `http://host:port`
+   * @param address where to listen; another than that of this machine lets other hosts in
+   */
+  static async open(target: string, address = '127.0.0.1'): Promise<Interposer> {
+    const line = new Interposer(target, address);
     await line.#listen();
     return line;
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.#port}`;
+    return `http://${this.#address}:${this.#port}`;
   }
 
   /** Bytes of the bodies that were passed on to paths like this. */
@@ -103,7 +111,7 @@ export class Interposer {
   #listen(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject);
-      this.#server.listen(this.#port, '127.0.0.1', () => {
+      this.#server.listen(this.#port, this.#address, () => {
         this.#port = (this.#server.address() as AddressInfo).port;
         resolve();
       });
@@ -117,8 +125,36 @@ export class Interposer {
     const fate = this.fate(request);
     if (fate === 'break') incoming.socket.destroy();
     else if (fate === 'hang') this.#stick(response);
+    else if (fate === 'twice') this.#passTwice(incoming, response, request);
     else if (typeof fate === 'object' && 'status' in fate) refuse(incoming, response, fate);
     else this.#pass(incoming, response, request, fate);
+  }
+
+  #passTwice(incoming: IncomingMessage, response: ServerResponse, request: LineRequest): void {
+    const body: Buffer[] = [];
+    const give = (answered: (answer: IncomingMessage) => void): void => {
+      this.passed.push({ ...request, bytes: body.reduce((sum, { length }) => sum + length, 0) });
+      const outgoing = this.#outgoing(incoming, request);
+      outgoing.on('error', () => incoming.socket.destroy());
+      response.once('close', () => outgoing.destroy());
+      outgoing.on('response', answered).end(Buffer.concat(body));
+    };
+    incoming
+      .on('data', (chunk: Buffer) => body.push(chunk))
+      .on('end', () =>
+        give((first) => {
+          first.on('error', () => incoming.socket.destroy());
+          first.on('end', () => give((second) => answer(incoming, response, second))).resume();
+        }),
+      );
+  }
+
+  #outgoing(incoming: IncomingMessage, request: LineRequest): ClientRequest {
+    return sendOn(new URL(request.path, this.#target), {
+      method: request.method,
+      headers: { ...incoming.headers, host: this.#target.host },
+      agent: false,
+    });
   }
 
   #pass(
@@ -129,17 +165,12 @@ export class Interposer {
   ): void {
     const passed: Passed = { ...request, bytes: 0 };
     this.passed.push(passed);
-    const outgoing = sendOn(new URL(incoming.url ?? '/', this.#target), {
-      method: request.method,
-      headers: { ...incoming.headers, host: this.#target.host },
-      agent: false,
-    });
+    const outgoing = this.#outgoing(incoming, request);
     outgoing.on('error', () => incoming.socket.destroy());
     response.once('close', () => outgoing.destroy());
-    outgoing.on('response', (answer) => {
-      if (fate === 'lose the answer') return void incoming.socket.destroy();
-      response.writeHead(answer.statusCode ?? 502, answer.headers);
-      answer.on('error', () => incoming.socket.destroy()).pipe(response);
+    outgoing.on('response', (answered) => {
+      if (fate === 'lose the answer') incoming.socket.destroy();
+      else answer(incoming, response, answered);
     });
     incoming.pipe(this.#counter(passed, response, fate)).pipe(outgoing);
   }
@@ -164,6 +195,11 @@ export class Interposer {
       this.stuck -= 1;
     });
   }
+}
+
+function answer(incoming: IncomingMessage, response: ServerResponse, answered: IncomingMessage): void {
+  response.writeHead(answered.statusCode ?? 502, answered.headers);
+  answered.on('error', () => incoming.socket.destroy()).pipe(response);
 }
 
 function refuse(

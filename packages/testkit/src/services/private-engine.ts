@@ -83,6 +83,15 @@ export class PrivateEngine {
     rmSync(join(this.#directory, 'exec/containerd/containerd.pid'), { force: true });
   }
 
+  /** It stands still where it is, and so does what waits for it, until `resume`. */
+  pause(): void {
+    this.#process?.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.#process?.kill('SIGCONT');
+  }
+
   /** Names of all containers, also of those that have ended. */
   async containers(): Promise<string[]> {
     const listed = await runProcess('docker', [
