@@ -4,15 +4,13 @@ import { randomUUID } from 'node:crypto';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { isErrno } from '../errno.ts';
+import { inTurn } from '../services/turns.ts';
 
 export function imageCacheDirectory(environment: NodeJS.ProcessEnv = process.env): string {
   return join(environment['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'sheaf-test-images');
 }
 
-/**
- * Path of the archive of this name, built where it is missing. Two test files that build at the same time both finish; the
- * second replaces the same by the same.
- */
+/** Path of the archive of this name, built where it is missing: by one test file, for which others wait. */
 export async function cachedArchive(name: string, build: (file: string) => Promise<void>): Promise<string> {
   const directory = imageCacheDirectory();
   const file = join(directory, `${name}.tar`);
@@ -20,14 +18,20 @@ export async function cachedArchive(name: string, build: (file: string) => Promi
     return file;
   }
   await mkdir(directory, { recursive: true });
-  const unfinished = join(directory, `${name}.${randomUUID()}.tar`);
+  await inTurn(`image-${name}`, async () => {
+    if (!(await exists(file))) await buildWhole(file, build);
+  });
+  return file;
+}
+
+async function buildWhole(file: string, build: (file: string) => Promise<void>): Promise<void> {
+  const unfinished = `${file}.${randomUUID()}.tar`;
   try {
     await build(unfinished);
     await rename(unfinished, file);
   } finally {
     await rm(unfinished, { force: true });
   }
-  return file;
 }
 
 async function exists(file: string): Promise<boolean> {

@@ -2,6 +2,7 @@
 import { createReadStream } from 'node:fs';
 import { EngineClient } from '@sheaf/runtimes/testing';
 import type { Registry } from '../services/registry.ts';
+import { inTurn } from '../services/turns.ts';
 
 const engineSocket = { kind: 'socket', path: '/var/run/docker.sock' } as const;
 
@@ -21,11 +22,13 @@ export async function publishImage(source: ImageSource, registry: Registry): Pro
   const engine = await EngineClient.connect(engineSocket, AbortSignal.timeout(10_000));
   try {
     const local = { repository: `sheaf-test/${source.name}`, tag: source.version };
-    if (!(await isPresent(engine, `${local.repository}:${local.tag}`))) {
+    // Imported twice it would be two images, and one of them nameless.
+    await inTurn(`import-${source.name}`, async () => {
+      if (await isPresent(engine, `${local.repository}:${local.tag}`)) return;
       const archive = createReadStream(await source.archive());
       const changes = source.configuration === undefined ? {} : { changes: source.configuration.join('\n') };
       await toEnd(engine.importImage(archive, { repo: local.repository, tag: local.tag, ...changes }));
-    }
+    });
     const repository = `${registry.address}/${local.repository}`;
     await engine.tagImage(`${local.repository}:${local.tag}`, repository, local.tag);
     await toEnd(engine.pushImage(repository, local.tag));

@@ -8,6 +8,7 @@ import { eventually } from '../eventually.ts';
 import { requireProgram } from './packages.ts';
 import { requirement } from './requirement.ts';
 import { SkipReason } from './skip-reason.ts';
+import { inTurn } from './turns.ts';
 
 export interface DockerEngine {
   readonly socketPath: string;
@@ -30,6 +31,13 @@ async function available(): Promise<void> {
     );
   }
   const program = await requireProgram(service, 'dockerd', 'docker.io');
+  // Two engines that start at the same time on one socket are in each other's way.
+  await inTurn('engine', async () => {
+    if (!(await answers())) await start(program);
+  });
+}
+
+async function start(program: string): Promise<void> {
   const logFile = join(tmpdir(), 'sheaf-test-dockerd.log');
   const log = openSync(logFile, 'a');
   // Not a child that ends with this test file: all others use it too.

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { runProcess } from '../processes.ts';
 import { SkipReason } from './skip-reason.ts';
+import { inTurn } from './turns.ts';
 
 /** Where a program is; undefined: nowhere in PATH or the directories for administrators. */
 export function findProgram(name: string): string | undefined {
@@ -41,18 +42,20 @@ export async function installPackage(service: string, packageName: string): Prom
     );
   }
   const install = ['install', '--yes', '--no-install-recommends', packageName];
-  // Several test files may come here at once: apt waits for its lock.
   const options = { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } };
   const wait = ['-o', 'DPkg::Lock::Timeout=300'];
-  try {
-    await runProcess('apt-get', [...wait, ...install], options);
-  } catch {
-    // The lists may be old or missing.
+  // Several test files come here at once, and apt waits for not all of its locks.
+  await inTurn('packages', async () => {
     try {
-      await runProcess('apt-get', [...wait, 'update'], options);
       await runProcess('apt-get', [...wait, ...install], options);
-    } catch (error) {
-      throw new SkipReason(service, `the package ${packageName} cannot be installed`, { cause: error });
+    } catch {
+      // The lists may be old or missing.
+      try {
+        await runProcess('apt-get', [...wait, 'update'], options);
+        await runProcess('apt-get', [...wait, ...install], options);
+      } catch (error) {
+        throw new SkipReason(service, `the package ${packageName} cannot be installed`, { cause: error });
+      }
     }
-  }
+  });
 }
