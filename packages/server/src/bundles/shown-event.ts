@@ -1,8 +1,15 @@
 /* An event of a bundle's history, as those may see it who may read the bundle. */
 import type { BundleEvent } from '@sheaf/wire';
 import type { Selectable } from 'kysely';
+import { z } from 'zod';
+import { readableJson } from '../database/readable-json.ts';
 import type { BundleEventTable } from '../database/schema.ts';
 import { isoInstant } from '../http/instant.ts';
+
+const stored = z.record(z.string(), z.unknown());
+const damaged: z.infer<typeof stored> = {
+  text: 'What happened cannot be read any more: the record is damaged.',
+};
 
 /** Details that say who was concerned. */
 const names = new Set(['worker', 'worker_id', 'host', 'user_id', 'user_name']);
@@ -12,7 +19,7 @@ export function shownEvent(
   { at, kind, details: json }: Pick<Selectable<BundleEventTable>, 'at' | 'kind' | 'details'>,
   { named }: { named: boolean },
 ): BundleEvent {
-  const { anonymous_text: anonymousText, ...all } = JSON.parse(json) as Record<string, unknown>;
+  const { anonymous_text: anonymousText, ...all } = stored.safeParse(readableJson(json)).data ?? damaged;
   const details = named
     ? all
     : {

@@ -6,7 +6,7 @@ import { inChunks } from '../database/chunks.ts';
 import type { Queries, TransactionQueries } from '../database/database.ts';
 import type { AssignmentTable } from '../database/schema.ts';
 import { workerKeyText, type WorkerKey } from '../workers/worker-key.ts';
-import { readableJson } from './damage.ts';
+import { readableJson } from '../database/readable-json.ts';
 
 export type AssignmentRow = Selectable<AssignmentTable>;
 type AnyQueries = Queries | TransactionQueries;

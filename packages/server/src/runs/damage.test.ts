@@ -130,6 +130,30 @@ describe.each(databases)('a damaged row (%s)', (database) => {
     });
   });
 
+  it.each(broken[database].slice(0, 2))(
+    'of its history is said to be one, and costs nothing else: %s',
+    async (text) => {
+      const next = worker.next('run');
+      const uuid = await createBundle(server);
+      const { epoch } = await next;
+      await worker.start(uuid, epoch);
+      await worker.report([reportOf(uuid, 'running', { epoch })]);
+      await worker.report([reportOf(uuid, 'finalizing', { epoch, exitcode: 0 })]);
+      const details = database === 'postgresql' ? sql`cast(${text} as jsonb)` : sql`${text}`;
+      await sql`update bundle_event set details = ${details} where bundle_uuid = ${uuid}`.execute(
+        server.services.database.queries,
+      );
+      await worker.checkin({ hold: 0, ack: [] });
+      expect(await worker.report([reportOf(uuid, 'running', { epoch: epoch + 1 })])).toContainEqual(
+        expect.objectContaining({ type: 'kill', uuid }),
+      );
+      const shown = await server.fetch(`/rest/bundles/${uuid}/events`, { as: 'root' });
+      expect(shown.status).toBe(200);
+      expect(await shown.text()).toContain('cannot be read any more');
+      await othersStart();
+    },
+  );
+
   it('of an input fails the run that needs it', async () => {
     const input = await uploadFile(server, 'data');
     const uuid = await createBundle(server, {

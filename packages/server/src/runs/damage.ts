@@ -20,16 +20,6 @@ export function readableMetadata(row: Pick<BundleRow, 'metadata'>): Metadata | u
   }
 }
 
-/** Undefined where the text is no JSON; for columns whose loss can be got over. */
-export function readableJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
-}
-
 /** Whether nobody knows what the bundle asks for, be it that somebody has `repaired` it since. */
 export function isDamaged(row: Pick<BundleRow, 'metadata'>): boolean {
   const metadata = readableMetadata(row);

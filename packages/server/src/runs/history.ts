@@ -1,5 +1,7 @@
 /** What happened to a run, for people: `bundle_event` rows whose `text` says what happened and what happens next. */
+import { z } from 'zod';
 import { updateBundle } from '../bundles/transition.ts';
+import { readableJson } from '../database/readable-json.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import { workerKeyText, type WorkerKey } from '../workers/worker-key.ts';
 
@@ -87,6 +89,8 @@ export async function note(unit: UnitOfWork, uuid: string, at: number, event: Hi
   await updateBundle(unit, uuid, {}, at);
 }
 
+const noted = z.object({ text: z.string(), epoch: z.number().optional() });
+
 /** The same, for what workers and people say again and again: noted once for an attempt. */
 export async function noteOnce(
   unit: UnitOfWork,
@@ -102,8 +106,8 @@ export async function noteOnce(
     .execute();
   const { text, epoch } = event.details;
   const isKnown = rows.some(({ details }) => {
-    const known = JSON.parse(details) as Record<string, unknown>;
-    return known['text'] === text && known['epoch'] === epoch;
+    const known = noted.safeParse(readableJson(details)).data;
+    return known?.text === text && known.epoch === epoch;
   });
   if (!isKnown) await note(unit, uuid, at, event);
 }

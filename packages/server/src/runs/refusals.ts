@@ -2,6 +2,7 @@
 import { isFinal, type BundleState } from '@sheaf/domain';
 import { z } from 'zod';
 import type { BundleRow } from '../bundles/transition.ts';
+import { readableJson } from '../database/readable-json.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import { workerKeyText } from '../workers/worker-key.ts';
 import { history, noteOnce, type NamedWorker } from './history.ts';
@@ -61,6 +62,6 @@ async function attemptOf(
     .execute();
   const key = workerKeyText(worker);
   return rows
-    .flatMap(({ details }) => assigned.safeParse(JSON.parse(details)).data ?? [])
+    .flatMap(({ details }) => assigned.safeParse(readableJson(details)).data ?? [])
     .find((given) => given.worker === key && (epoch === null || given.epoch === epoch))?.epoch;
 }

@@ -2,7 +2,7 @@
 import type { SpoiltAttempt } from '@sheaf/domain';
 import { z } from 'zod';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
-import { readableJson } from './damage.ts';
+import { readableJson } from '../database/readable-json.ts';
 
 const restaged = z.object({
   reason: z.string().optional(),

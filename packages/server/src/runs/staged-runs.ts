@@ -14,7 +14,8 @@ import type { DependencyEntries } from '../contents/dependency-entries.ts';
 import { inChunks } from '../database/chunks.ts';
 import type { BundleTable } from '../database/schema.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
-import { damagedRecord, readableJson, readableMetadata } from './damage.ts';
+import { damagedRecord, readableMetadata } from './damage.ts';
+import { readableJson } from '../database/readable-json.ts';
 
 const restarted = z.object({ worker: z.string().optional(), failure_cause: z.string().optional() });
 

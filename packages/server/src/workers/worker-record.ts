@@ -1,7 +1,7 @@
 /* Reading the JSON columns of a worker's row; what they hold came from outside (execution.md §31.4). */
 import { workerRuntime, type WorkerRuntime } from '@sheaf/wire';
 import { z } from 'zod';
-import { readableJson } from '../runs/damage.ts';
+import { readableJson } from '../database/readable-json.ts';
 import type { WorkerRow } from './register.ts';
 
 /** Null for original workers, which say nothing about it; undefined where the column cannot be read. */
