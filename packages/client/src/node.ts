@@ -3,3 +3,5 @@ export { nodeTransport, type NodeTransport, type NodeTransportOptions } from './
 export { proxySettings, type ProxySettings } from './node/proxy.ts';
 export { InvalidJsonFileError, readJsonFile, updateJsonFile } from './node/json-file.ts';
 export { fileTokenStore } from './node/file-token-store.ts';
+export { CredentialsProblem, readCredentialsFile, readPasswordFile } from './node/credentials-file.ts';
+export { terminalPrompt, type Prompt } from './node/prompt.ts';

@@ -1,6 +1,6 @@
 /** The program: flags, credentials, signals. Says it is ready, or why not, to whoever started it. */
 import { memoryTokenStore, RestClient, SignIn } from '@sheaf/client';
-import { nodeTransport, proxySettings } from '@sheaf/client/node';
+import { nodeTransport, proxySettings, terminalPrompt } from '@sheaf/client/node';
 import { hostname } from 'node:os';
 import { pino } from 'pino';
 import { systemClock } from './clock.ts';
@@ -13,7 +13,6 @@ import { parseCommandLine, type CommandLine } from './settings/command-line.ts';
 import { readCredentials } from './settings/credentials.ts';
 import { helpText } from './settings/help.ts';
 import { logLevelOf } from './settings/log-level.ts';
-import { terminalPrompt } from './settings/prompt.ts';
 import { readSettings } from './settings/read-settings.ts';
 import type { Settings } from './settings/settings.ts';
 
