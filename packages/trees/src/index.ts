@@ -30,6 +30,7 @@ export { exportZip } from './archive/zip/export-zip.ts';
 export { padding, writeHeader, type TarRecord } from './archive/tar/write-header.ts';
 export { leftOutOfDownloads } from './archive/exclude-download.ts';
 export { gunzip } from './archive/gunzip.ts';
+export { readTar, type TarAttributes, type TarMember } from './archive/tar/read-tar.ts';
 
 export { excludeNames, excludePatterns, type ExcludePath } from './disk/exclude.ts';
 export { hashFile, type HashFileOptions } from './disk/hash-file.ts';

@@ -41,3 +41,11 @@ export function decimal(value: Buffer): number {
     throw new InvalidArchiveError('an extended tar header has a number that is none');
   return number;
 }
+
+/** A time in a record, which may have a fraction and lie before 1970. @throws InvalidArchiveError */
+export function seconds(value: Buffer): number {
+  const text = value.toString('latin1');
+  if (!/^-?[0-9]+(?:\.[0-9]*)?$/.test(text))
+    throw new InvalidArchiveError('an extended tar header has a time that is none');
+  return Number.parseFloat(text);
+}

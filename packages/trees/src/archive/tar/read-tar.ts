@@ -2,8 +2,8 @@
 import { Buffer } from 'node:buffer';
 import { InvalidArchiveError } from '../../errors.ts';
 import { ByteReader } from '../byte-reader.ts';
-import { blockSize, isZeroBlock, parseHeader, type TarHeader } from './header.ts';
-import { decimal, parsePax, type Pax } from './pax.ts';
+import { blockSize, isZeroBlock, number, parseHeader, type TarHeader } from './header.ts';
+import { decimal, parsePax, seconds, type Pax } from './pax.ts';
 import { expandSparse, sparseLayout } from './sparse.ts';
 
 /** Extended headers and long names above this are an attack, not a path. */
@@ -21,6 +21,15 @@ export interface TarMember {
   body(): AsyncIterable<Buffer>;
   /** The whole body at once. */
   bytes(): Promise<Buffer>;
+  /** Whose it is and when it was changed, for those who want to know: uploads do not, whatever their headers say. */
+  attributes(): TarAttributes;
+}
+
+export interface TarAttributes {
+  readonly uid: number;
+  readonly gid: number;
+  /** Seconds since the epoch, with a fraction. */
+  readonly modified: number;
 }
 
 interface Extensions {
@@ -121,6 +130,8 @@ async function* readMember(
   const name = record('GNU.sparse.name') ?? record('path') ?? extensions.name ?? Buffer.from(header.name);
   const body = (): AsyncIterable<Buffer> => (sparse === undefined ? raw.chunks() : expandSparse(sparse, raw));
   const size = sparse?.size ?? stored;
+  // The chunk that the block lies in is used again, as soon as the body is read.
+  const fields = Buffer.from(header.block.subarray(0, 148));
   yield {
     name,
     link: record('linkpath') ?? extensions.link ?? Buffer.from(header.link),
@@ -134,10 +145,21 @@ async function* readMember(
       for await (const part of expandSparse(sparse, raw)) parts.push(part);
       return Buffer.concat(parts);
     },
+    attributes: () => attributesOf(fields, record),
   };
   await raw.skip();
   const padding = await reader.upTo(paddingOf(stored));
   if (padding.length < paddingOf(stored)) throw new InvalidArchiveError(cutShort);
+}
+
+/** @throws InvalidArchiveError where one of them is no number */
+function attributesOf(fields: Buffer, record: (key: string) => Buffer | undefined): TarAttributes {
+  const [uid, gid, modified] = ['uid', 'gid', 'mtime'].map(record);
+  return {
+    uid: uid === undefined ? number(fields, 108, 8) : decimal(uid),
+    gid: gid === undefined ? number(fields, 116, 8) : decimal(gid),
+    modified: modified === undefined ? number(fields, 136, 12) : seconds(modified),
+  };
 }
 
 /** The stored bytes of one member. */
