@@ -10,6 +10,7 @@ import type { Measurement, Row } from './measure.ts';
 import { reach } from './reach.ts';
 import { runLatency } from './run-latency.ts';
 import { trueRuns } from './true-runs.ts';
+import { throughput } from './throughput.ts';
 import { hugeStream } from './huge-stream.ts';
 import { largeFile } from './large-file.ts';
 
@@ -23,6 +24,7 @@ const measurements: readonly Measurement[] = [
   largeFile,
   manyFiles,
   hugeStream,
+  throughput,
 ];
 
 const wanted = process.argv.slice(2);

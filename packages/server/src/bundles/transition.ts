@@ -2,6 +2,7 @@
 import { mayMove, type BundleState, type BundleType } from '@sheaf/domain';
 import type { MetadataValue } from '@sheaf/wire';
 import { sql, type Selectable, type UpdateObject } from 'kysely';
+import { givenRows, insertRows } from '../database/given-rows.ts';
 import type { BundleTable, Tables } from '../database/schema.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 
@@ -68,6 +69,118 @@ export async function transition(
   }
   unit.announce({ type: 'bundle.changed', uuid, state: row.state, version: row.version });
   return row;
+}
+
+export interface Move {
+  uuid: string;
+  from: BundleState;
+  next: BundleState;
+  /** Only while this is the newest attempt. */
+  epoch?: number;
+  /** Merged as in `BundleChanges`. */
+  metadata?: Record<string, MetadataValue>;
+  /** Raises the attempt counter. */
+  nextEpoch?: boolean;
+  /** Forgets that somebody asked for the end. */
+  killForgotten?: boolean;
+  event?: TransitionRequest['event'];
+}
+
+const moveColumns = {
+  to_uuid: 'text',
+  to_from: 'text',
+  to_next: 'text',
+  to_epoch: 'integer',
+  to_patch: 'json',
+  to_name: 'text',
+  to_size: 'integer',
+  to_attempts: 'integer',
+  to_forget: 'integer',
+} as const;
+
+const bundleColumns = Object.keys({
+  id: true,
+  uuid: true,
+  bundle_type: true,
+  owner_id: true,
+  command: true,
+  state: true,
+  metadata: true,
+  name: true,
+  created_at: true,
+  data_size: true,
+  frozen_at: true,
+  is_anonymous: true,
+  root_entry: true,
+  contents_digest: true,
+  version: true,
+  changed_at: true,
+  epoch: true,
+  kill_requested_at: true,
+  upload_failure: true,
+} satisfies Record<keyof BundleTable, true>);
+
+/**
+ * The same for many bundles of one type with one statement: each moves by itself, from its state to its next. Those that somebody
+ * else has moved meanwhile are missing in the answer, and the caller must look again. Rows are locked in the order of their ids.
+ * @param moves each bundle once
+ * @throws Error on a move that the type does not have: then nothing has moved
+ */
+export async function transitionAll(
+  unit: UnitOfWork,
+  type: BundleType,
+  moves: readonly Move[],
+  now: number,
+): Promise<Map<string, BundleRow>> {
+  if (moves.length === 0) return new Map();
+  for (const { from, next } of moves) {
+    if (from !== next && !mayMove(type, from, next))
+      throw new Error(`No ${type} moves from ${from} to ${next}`);
+  }
+  const given = givenRows(unit.dialect, moveColumns, moves.map(moveRow));
+  const { rows } =
+    await sql<BundleRow>`update bundle set version = bundle.version + 1, changed_at = ${now}, state = to_next,
+      metadata = ${unit.dialect.mergeJsonFrom('bundle.metadata', sql`to_patch`)},
+      name = coalesce(to_name, bundle.name), data_size = coalesce(to_size, bundle.data_size),
+      epoch = bundle.epoch + to_attempts,
+      kill_requested_at = case when to_forget = 1 then null else bundle.kill_requested_at end
+    from (select given.*, target.id as to_id from ${given} as given
+      join bundle as target on target.uuid = given.to_uuid order by target.id ${unit.dialect.rowLock}) as given
+    where bundle.id = to_id and bundle.state = to_from and bundle.bundle_type = ${type}
+      and (to_epoch is null or bundle.epoch = to_epoch)
+    returning ${sql.join(bundleColumns.map((column) => sql.ref(column)))}`.execute(unit.queries);
+  const moved = new Map(rows.map((row) => [row.uuid, row]));
+  await insertRows(
+    unit,
+    'bundle_event',
+    eventColumns,
+    moves.flatMap((move) => eventRow(move, moved, now)),
+  );
+  for (const { uuid, state, version } of moved.values())
+    unit.announce({ type: 'bundle.changed', uuid, state, version });
+  return moved;
+}
+
+function moveRow({ uuid, from, next, epoch, metadata = {}, nextEpoch, killForgotten }: Move) {
+  const { name, data_size: size } = metadata;
+  return {
+    to_uuid: uuid,
+    to_from: from,
+    to_next: next,
+    to_epoch: epoch ?? null,
+    to_patch: metadata,
+    to_name: typeof name === 'string' ? name : null,
+    to_size: size === null ? 0 : typeof size === 'number' ? size : null,
+    to_attempts: nextEpoch === true ? 1 : 0,
+    to_forget: killForgotten === true ? 1 : 0,
+  };
+}
+
+const eventColumns = { bundle_uuid: 'text', at: 'integer', kind: 'text', details: 'json' } as const;
+
+function eventRow({ uuid, event }: Move, moved: ReadonlyMap<string, BundleRow>, now: number) {
+  if (event === undefined || !moved.has(uuid)) return [];
+  return [{ bundle_uuid: uuid, at: now, kind: event.kind, details: event.details }];
 }
 
 /** Changes a bundle without touching its state. Undefined: there is no such bundle. */

@@ -18,6 +18,13 @@ export interface SqlDialect {
   equalityIndex(column: string): string;
   /** Merges a JSON object into a JSON column; null removes the key. What is no object there counts as an empty one. */
   mergeJson(column: string, patch: Record<string, unknown>): RawBuilder<string>;
+  /** The same with a patch that is an expression for a JSON object. */
+  mergeJsonFrom(column: string, patch: RawBuilder<unknown>): RawBuilder<string>;
+  /** A table whose rows are the arrays in a JSON array, in their order; columns with their names and types. */
+  jsonRows(
+    columns: readonly (readonly [string, 'text' | 'integer' | 'real' | 'json'])[],
+    values: string,
+  ): RawBuilder<unknown>;
   /** A JSON parameter for an insert or update. */
   json_(value: unknown): RawBuilder<string>;
   /** The text of one key of a JSON object column; null where it is absent. Booleans read `True` and `False` as in bundles.md §4.1. */

@@ -51,6 +51,11 @@ async function connect(file: string): Promise<SqliteConnection> {
 
 const path = (key: string) => `$."${key.replaceAll('"', '')}"`;
 
+function mergeJsonFrom(column: string, patch: RawBuilder<unknown>): RawBuilder<string> {
+  return sql<string>`json_patch(case when json_valid(${sql.ref(column)}) and json_type(${sql.ref(column)}) = 'object'
+      then ${sql.ref(column)} else '{}' end, ${patch})`;
+}
+
 const sqliteDialect: SqlDialect = {
   name: 'sqlite',
   identity: 'integer primary key autoincrement',
@@ -58,9 +63,14 @@ const sqliteDialect: SqlDialect = {
   real: 'real',
   json: 'text',
   equalityIndex: (column) => `(${column})`,
-  mergeJson: (column, patch) =>
-    sql<string>`json_patch(case when json_valid(${sql.ref(column)}) and json_type(${sql.ref(column)}) = 'object'
-      then ${sql.ref(column)} else '{}' end, ${JSON.stringify(patch)})`,
+  mergeJson: (column, patch) => mergeJsonFrom(column, sql`${JSON.stringify(patch)}`),
+  mergeJsonFrom,
+  jsonRows: (columns, values) => {
+    const cells = columns.map(
+      ([name], at) => sql`json_extract(value, ${sql.lit(`$[${at}]`)}) as ${sql.ref(name)}`,
+    );
+    return sql`(select ${sql.join(cells)} from json_each(${values}))`;
+  },
   json_: (value) => sql<string>`${JSON.stringify(value)}`,
   jsonText: (column, key) => sql<string | null>`case json_type(${sql.ref(column)}, ${path(key)})
     when 'true' then 'True' when 'false' then 'False' when 'null' then null

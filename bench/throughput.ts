@@ -1,0 +1,157 @@
+import { createConnection } from 'node:net';
+import { mebibytes, median, milliseconds, percentile, type Measurement, type Row } from './measure.ts';
+import { cpuSeconds, peakBytes } from './resources.ts';
+import { Load, type Observed } from './throughput/load.ts';
+import type { ReadDatabase } from './throughput/read-database.ts';
+import { startServerUnderLoad, type Engine, type ServerUnderLoad } from './throughput/server-under-load.ts';
+
+/** BENCH_WORKERS, BENCH_QUEUED, BENCH_SECONDS, BENCH_ENGINES (with a comma): a smaller or a longer measurement, to try things. */
+const number = (name: string, usual: number) => Number(process.env[name] ?? usual);
+const workers = number('BENCH_WORKERS', 1000);
+const queued = number('BENCH_QUEUED', 50_000);
+const seconds = number('BENCH_SECONDS', 30);
+const engines = (process.env['BENCH_ENGINES'] ?? 'sqlite,postgresql').split(',') as Engine[];
+/** Seconds until every worker is there and has something to do. */
+const warmUp = 8;
+
+/** Three slots, each busy for 4 to 6 s: 600 runs in a second at most. */
+const shape = {
+  slots: number('BENCH_SLOTS', 3),
+  command: [number('BENCH_SHORTEST', 3800), number('BENCH_LONGEST', 5800)],
+  preparation: 50,
+} as const;
+
+/**
+ * Whole lives of runs (assigned, taken, running, finalizing, final) in a second, with simulated workers that speak the worker's protocol
+ * and all runs waiting in one queue. The load generator is this process.
+ */
+export const throughput: Measurement = {
+  name: 'throughput',
+  async run() {
+    const rows: Row[] = [];
+    for (const engine of engines) rows.push(...(await measure(engine)));
+    return rows;
+  },
+};
+
+async function measure(engine: Engine): Promise<Row[]> {
+  const server = await startServerUnderLoad(engine);
+  try {
+    const before = performance.now();
+    await server.queue(queued);
+    console.error(
+      `  ${engine}: ${queued} runs wait after ${Math.round((performance.now() - before) / 1000)} s`,
+    );
+    const load = new Load(server.url, server.token, workers, shape);
+    load.start();
+    await pause(warmUp);
+    const window = await observe(server, load, seconds);
+    load.stop();
+    return rowsOf(engine, window);
+  } finally {
+    await server.stop();
+  }
+}
+
+interface Window {
+  readonly observed: Observed;
+  readonly seconds: number;
+  /** CPU seconds of the server, and of this process. */
+  readonly serverCpu: number;
+  readonly loadCpu: number;
+  readonly peak: number;
+  /** Milliseconds that something at hand has to wait for the server's attention. */
+  readonly delays: readonly number[];
+  /** Milliseconds from the decision to give a run (or the check-in, where that came later) to its arrival at the worker. */
+  readonly handed: readonly number[];
+}
+
+async function observe(server: ServerUnderLoad, load: Load, length: number): Promise<Window> {
+  load.take();
+  const begun = performance.now();
+  const serverCpu = cpuSeconds(server.pid);
+  const loadCpu = process.cpuUsage();
+  const delays = probe(server.url, length);
+  await pause(length);
+  const observed = load.take();
+  const took = (performance.now() - begun) / 1000;
+  const used = process.cpuUsage(loadCpu);
+  return {
+    observed,
+    seconds: took,
+    serverCpu: cpuSeconds(server.pid) - serverCpu,
+    loadCpu: (used.user + used.system) / 1e6,
+    peak: peakBytes(server.pid),
+    delays: await delays,
+    handed: await handedOver(server.database, observed),
+  };
+}
+
+/** How long the server takes to answer what needs nothing but its attention. */
+async function probe(url: string, length: number): Promise<number[]> {
+  const { hostname, port } = new URL(url);
+  const socket = createConnection({ host: hostname, port: Number(port), noDelay: true });
+  const request = `GET /no-such-page HTTP/1.1\r\nhost: ${hostname}\r\n\r\n`;
+  const delays: number[] = [];
+  for (const end = performance.now() + length * 1000; performance.now() < end;) {
+    const began = performance.now();
+    const answered = new Promise((resolve) => socket.once('data', resolve));
+    socket.write(request);
+    await answered;
+    delays.push(performance.now() - began);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  socket.destroy();
+  return delays;
+}
+
+async function handedOver(database: ReadDatabase, { given }: Observed): Promise<number[]> {
+  const since = Math.min(...given.map(({ sentAt }) => sentAt)) - 60_000;
+  const rows = await database.all(
+    `select bundle_uuid, at from bundle_event where kind = 'assigned' and at > ${Math.floor(since)}`,
+  );
+  const assignedAt = new Map(rows.map((row) => [row['bundle_uuid'], Number(row['at'])]));
+  return given.map(
+    ({ uuid, sentAt, receivedAt }) => receivedAt - Math.max(sentAt, assignedAt.get(uuid) ?? receivedAt),
+  );
+}
+
+function rowsOf(engine: Engine, window: Window): Row[] {
+  const { observed, handed, delays } = window;
+  const assigned = observed.given.length / window.seconds;
+  const ended = observed.ended / window.seconds;
+  const cpu = (window.serverCpu / observed.ended) * 1000;
+  const answers = [...observed.starts, ...observed.reports, ...handed];
+  const both = (values: readonly number[]) =>
+    `${milliseconds(median(values))} / ${milliseconds(percentile(values, 99))}`;
+  if (observed.refused.length > 0)
+    console.error(`  refused ${observed.refused.length}, such as: ${observed.refused[0]}`);
+  const size = `${workers} workers, ${queued} queued, ${engine}`;
+  return [
+    {
+      what: `whole runs in a second (${size})`,
+      ours: `${ended.toFixed(0)}/s final, ${assigned.toFixed(0)}/s assigned; server ${cpu.toFixed(2)} ms CPU a run`,
+      floor: `load generator: ${((window.loadCpu / window.seconds) * 100).toFixed(0)} % of a core; server ${((window.serverCpu / window.seconds) * 100).toFixed(0)} %`,
+      bound: '≥ 500/s',
+      holds: assigned >= 500 && ended >= 500 && observed.refused.length === 0,
+    },
+    {
+      what: `answers, median / 99th percentile (${size})`,
+      ours: `start ${both(observed.starts)}, report ${both(observed.reports)}, run handed over ${both(handed)}`,
+      floor: `attention of the server: ${both(delays)}`,
+      bound: '99th percentile < 100 ms',
+      holds: percentile(answers, 99) < 100,
+    },
+    {
+      what: `server memory, peak (${size})`,
+      ours: mebibytes(window.peak),
+      floor: '-',
+      bound: '< 500 MB',
+      holds: window.peak < 500e6,
+    },
+  ];
+}
+
+function pause(length: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, length * 1000));
+}
