@@ -137,7 +137,11 @@ export {
   type PlanWorker,
   type StagedRun,
 } from './schedule/plan-types.ts';
+export type { Line, PriorityLevel, QueuedRun, UserBacklog } from './schedule/backlog.ts';
+export { Ordered } from './schedule/ordered.ts';
 export { plan } from './schedule/plan.ts';
+export { planBacklog, type Placement } from './schedule/plan-backlog.ts';
+export type { Explanation } from './schedule/waiting.ts';
 export { noWorkerText } from './schedule/reason.ts';
 
 export {

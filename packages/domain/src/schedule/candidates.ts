@@ -18,7 +18,11 @@ export function candidateIndex(
   const known = new Map<string, Candidates>();
   const common = views.filter((view) => isNear(view, rootUserId));
   const forOthers: Candidates = { near: [], common, userClass: '' };
-  const usersWithWorkers = new Set(views.flatMap(({ worker }) => [worker.ownerId, ...worker.members]));
+  const usersWithWorkers = new Set(views.map(({ worker }) => worker.ownerId));
+  // Workers of one group have one and the same set of members.
+  for (const members of new Set(views.map(({ worker }) => worker.members))) {
+    for (const member of members) usersWithWorkers.add(member);
+  }
   return (userId) => {
     if (!usersWithWorkers.has(userId)) return forOthers;
     const found = known.get(userId);

@@ -1,6 +1,5 @@
 import type { Outcome } from '../outcome.ts';
 import type { ResourceRequest } from './request.ts';
-import type { Shape } from './shape.ts';
 
 /** What the scheduler decides from (execution.md §13). Plain data: the caller reads it, `plan` leaves it untouched. */
 export interface PlanInput {
@@ -28,15 +27,6 @@ export interface StagedRun {
   avoid: ReadonlySet<string>;
   /** Users, besides the owner and root, who may control the run; only their workers may take it. */
   controllers: ReadonlySet<string>;
-}
-
-/** A run whose request could be read. */
-export interface ReadableRun {
-  run: StagedRun;
-  request: ResourceRequest;
-  shape: Shape;
-  ownerId: string;
-  priority: number;
 }
 
 /** Each key occurs once a run, however often the run mounts it. */

@@ -1,4 +1,4 @@
-import type { PlanInput, PlanWorker, StagedRun } from './plan-types.ts';
+import type { PlanInput, PlanWorker } from './plan-types.ts';
 import type { ResourceRequest } from './request.ts';
 
 /**
@@ -14,6 +14,13 @@ export interface WorkerView {
   runsLeft: number;
   assignedRuns: number;
   readonly tie: number;
+}
+
+/** Whose run it is and where it may go. */
+export interface Asker {
+  readonly ownerId: string;
+  readonly avoid: ReadonlySet<string>;
+  readonly controllers: ReadonlySet<string>;
 }
 
 interface Resources {
@@ -121,7 +128,7 @@ export function canRunImage(view: WorkerView, request: ResourceRequest): boolean
 }
 
 /** A worker's owner sees what the run sees, so only those who may control a run get it (execution.md §13.5). */
-export function mayTake(view: WorkerView, run: StagedRun, rootUserId: string): boolean {
+export function mayTake(view: WorkerView, run: Asker, rootUserId: string): boolean {
   const { ownerId } = view.worker;
   return ownerId === rootUserId || ownerId === run.ownerId || run.controllers.has(ownerId);
 }

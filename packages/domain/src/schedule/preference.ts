@@ -1,5 +1,9 @@
 import type { WorkerView } from './pool.ts';
-import type { PlanWorker, StagedRun } from './plan-types.ts';
+import type { PlanDependency, PlanWorker } from './plan-types.ts';
+
+interface Needing {
+  readonly dependencies: readonly PlanDependency[];
+}
 
 /**
  * The worker that suits a run best (execution.md §13.4). In this order: the user's own and shared workers, which cost no
@@ -9,41 +13,41 @@ import type { PlanWorker, StagedRun } from './plan-types.ts';
  * @returns undefined for no workers.
  */
 export function bestWorker(
-  run: StagedRun,
+  run: Needing,
   near: readonly WorkerView[],
   common: readonly WorkerView[],
 ): WorkerView | undefined {
   return best(run, near) ?? best(run, common);
 }
 
-function best(run: StagedRun, views: readonly WorkerView[]): WorkerView | undefined {
+function best(run: Needing, views: readonly WorkerView[]): WorkerView | undefined {
   let chosen: WorkerView | undefined;
-  let chosenRank: readonly number[] = [];
   for (const view of views) {
-    const rank = rankOf(run, view);
-    if (chosen === undefined || comesBefore(rank, chosenRank)) {
-      chosen = view;
-      chosenRank = rank;
-    }
+    if (chosen === undefined || suitsBetter(run, view, chosen)) chosen = view;
   }
   return chosen;
 }
 
-function rankOf(run: StagedRun, view: WorkerView): readonly number[] {
-  const { worker, free } = view;
-  const present = presentDependencies(run, view);
-  return [
-    worker.tagExclusive ? 0 : 1,
-    free.gpus > 0 ? free.gpus : worker.gpus > 0 ? 1 : 0,
-    -present.bytes,
-    -present.count,
-    free.cpus,
-    view.assignedRuns,
-    view.tie,
-  ];
+function suitsBetter(run: Needing, one: WorkerView, other: WorkerView): boolean {
+  if (one.worker.tagExclusive !== other.worker.tagExclusive) return one.worker.tagExclusive;
+  const gpus = gpusToKeep(one) - gpusToKeep(other);
+  if (gpus !== 0) return gpus < 0;
+  if (run.dependencies.length > 0) {
+    const present = presentDependencies(run, one);
+    const elsewhere = presentDependencies(run, other);
+    if (present.bytes !== elsewhere.bytes) return present.bytes > elsewhere.bytes;
+    if (present.count !== elsewhere.count) return present.count > elsewhere.count;
+  }
+  if (one.free.cpus !== other.free.cpus) return one.free.cpus < other.free.cpus;
+  if (one.assignedRuns !== other.assignedRuns) return one.assignedRuns < other.assignedRuns;
+  return one.tie < other.tie;
 }
 
-function presentDependencies(run: StagedRun, { worker }: WorkerView): { bytes: number; count: number } {
+function gpusToKeep({ worker, free }: WorkerView): number {
+  return free.gpus > 0 ? free.gpus : worker.gpus > 0 ? 1 : 0;
+}
+
+function presentDependencies(run: Needing, { worker }: WorkerView): { bytes: number; count: number } {
   let bytes = 0;
   let count = 0;
   for (const dependency of run.dependencies) {
@@ -63,12 +67,4 @@ function isCached(worker: PlanWorker, key: string): boolean {
     if (worker.cachedDependencies.has(key.slice(0, slash))) return true;
   }
   return worker.cachedDependencies.has(key.slice(0, start));
-}
-
-function comesBefore(rank: readonly number[], other: readonly number[]): boolean {
-  for (const [position, value] of rank.entries()) {
-    const compared = other[position] ?? 0;
-    if (value !== compared) return value < compared;
-  }
-  return false;
 }

@@ -8,9 +8,9 @@ import {
   mayTake,
   isFull,
   tagMatches,
+  type Asker,
   type WorkerView,
 } from './pool.ts';
-import type { StagedRun } from './plan-types.ts';
 import type { ResourceRequest } from './request.ts';
 import { shortfallHint } from './shortfalls.ts';
 
@@ -31,7 +31,7 @@ export interface WaitingCase {
 
 /** Why a run waits and what would let it start, for a run that no worker qualifies for (execution.md §13.3). */
 export function waitingReason(
-  run: StagedRun,
+  run: Asker,
   request: ResourceRequest,
   { near, common }: Candidates,
   given: WaitingCase,

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { limitProblems } from './limits.ts';
-import { orderRuns } from './turns.ts';
 import { defaultRequestSettings, resolveRequest, withTag } from './request.ts';
 
 const gibibyte = 1024 ** 3;
@@ -198,38 +197,5 @@ describe('limits', () => {
         disk: gibibyte / 2,
       }),
     ).toEqual([]);
-  });
-});
-
-describe('order', () => {
-  const run = (
-    ownerId: string,
-    priority: number,
-    name = `${ownerId}${priority}`,
-  ): { ownerId: string; priority: number; name: string } => ({
-    ownerId,
-    priority,
-    name,
-  });
-
-  it('lets everybody fill their own places by priority', () => {
-    const runs = [run('A', 1, 'A1 first'), run('B', 2), run('A', 3), run('B', 1), run('A', 1, 'A1 second')];
-    expect(orderRuns(runs).map(({ name }) => name)).toEqual(['A3', 'B2', 'A1 first', 'B1', 'A1 second']);
-  });
-
-  it('gives the turn to those who have least elsewhere', () => {
-    const runs = [run('A', 0, 'A first'), run('A', 0, 'A second'), run('B', 0), run('C', 0)];
-    expect(orderRuns(runs, { load: new Map([['B', 1]]), turns: new Map() }).map(({ name }) => name)).toEqual([
-      'A first',
-      'C0',
-      'B0',
-      'A second',
-    ]);
-  });
-
-  it('puts negative priorities after unset ones and keeps age among equals', () => {
-    const runs = [run('A', -1), run('A', 0, 'old'), run('A', 0, 'new'), run('A', 5)];
-    expect(orderRuns(runs).map(({ name }) => name)).toEqual(['A5', 'old', 'new', 'A-1']);
-    expect(runs.map(({ name }) => name)).toEqual(['A-1', 'old', 'new', 'A5']);
   });
 });

@@ -1,5 +1,4 @@
-import type { StagedRun } from './plan-types.ts';
-import type { ResourceRequest } from './request.ts';
+import type { Asking } from './backlog.ts';
 
 /** What runs have in common that qualify for the same workers, whatever has been booked. */
 export interface Shape {
@@ -13,8 +12,8 @@ export class Shapes {
   readonly #known = new Map<string, Shape>();
 
   /** @param userClass equal for users with the same candidates. */
-  of(run: StagedRun, request: ResourceRequest, userClass: string): Shape {
-    const key = keyOf(run, request, userClass);
+  of(asking: Asking, userClass: string): Shape {
+    const key = keyOf(asking, userClass);
     const known = this.#known.get(key);
     if (known !== undefined) return known;
     const shape: Shape = { id: this.#known.size, hopeless: { withCommon: false, nearOnly: false } };
@@ -23,13 +22,11 @@ export class Shapes {
   }
 }
 
-function keyOf(run: StagedRun, request: ResourceRequest, userClass: string): string {
+function keyOf({ request, controllers, avoid }: Asking, userClass: string): string {
   const { cpus, gpus, memory, disk, queue, imageRequested } = request;
   const plain = `${cpus} ${gpus} ${memory} ${disk} ${imageRequested}`;
   const sets =
-    run.controllers.size + run.avoid.size > 0
-      ? [[...run.controllers].toSorted(), [...run.avoid].toSorted()]
-      : undefined;
+    controllers.size + avoid.size > 0 ? [[...controllers].toSorted(), [...avoid].toSorted()] : undefined;
   if (sets === undefined && queue === '' && userClass === '') return plain;
   return JSON.stringify([plain, queue, userClass, sets]);
 }

@@ -3,25 +3,13 @@
  * has the turn; of those, the one who has been served least since runs of theirs wait; of those, the one whose next place in
  * creation order is the oldest. So a thousand waiting runs of one user cost another's few nothing. Among a user's own runs, higher
  * priorities go first, and older ones among equals.
+ *
+ * A user's next place is that of as many of their oldest runs as come before in their own order: what is passed over because
+ * nothing suits it counts as if it had been looked at one by one.
  */
-
-interface Schedulable {
-  ownerId: string;
-  /** 0 when not given. */
-  priority: number;
-}
-
-interface Queue<Run> {
-  readonly ownerId: string;
-  /** In the order they are served. */
-  readonly runs: Run[];
-  /** Places in creation order; a user's next run stands on the oldest that is left. */
-  readonly places: number[];
-  /** How many of `runs` have been handed out. */
-  next: number;
-  load: number;
-  turns: number;
-}
+import type { Line, QueuedRun, UserBacklog } from './backlog.ts';
+import { Heap } from './heap.ts';
+import { ServiceOrder } from './service-order.ts';
 
 /** What each user has had of the workers of others; none where a user is not listed. */
 export interface Shares {
@@ -31,80 +19,101 @@ export interface Shares {
   readonly turns: ReadonlyMap<string, number>;
 }
 
-/** Hands out runs one by one; each `next` is followed by `took` where the run got a place on somebody else's worker. */
-export class Turns<Run extends Schedulable> {
-  /** A binary heap: the user whose turn it is comes first. */
-  readonly #queues: Queue<Run>[];
-
-  /** @param runs in creation order. */
-  constructor(runs: readonly Run[], { load, turns }: Shares) {
-    const queues = new Map<string, Queue<Run>>();
-    for (const [place, run] of runs.entries()) {
-      const { ownerId } = run;
-      const queue =
-        queues.get(ownerId) ?? newQueue<Run>(ownerId, load.get(ownerId) ?? 0, turns.get(ownerId) ?? 0);
-      queues.set(ownerId, queue);
-      queue.runs.push(run);
-      queue.places.push(place);
-    }
-    for (const queue of queues.values()) queue.runs.sort((one, other) => other.priority - one.priority);
-    // A sorted list is a heap.
-    this.#queues = [...queues.values()].toSorted((one, other) => (comesFirst(one, other) ? -1 : 1));
-  }
-
-  next(): Run | undefined {
-    this.#settle();
-    const queue = this.#queues[0];
-    if (queue === undefined) return undefined;
-    const run = queue.runs[queue.next];
-    queue.next += 1;
-    return run;
-  }
-
-  /** The run handed out last has been placed where its owner shares with others. */
-  took(): void {
-    const queue = this.#queues[0];
-    if (queue === undefined) return;
-    queue.load += 1;
-    queue.turns += 1;
-  }
-
-  /** Puts the user who was served last where he belongs now, and forgets one who has nothing left. */
-  #settle(): void {
-    const heap = this.#queues;
-    let moving = heap[0];
-    if (moving !== undefined && moving.next === moving.runs.length) {
-      const last = heap.pop();
-      if (last === undefined || last === moving) return;
-      moving = last;
-    }
-    if (moving === undefined) return;
-    let at = 0;
-    for (;;) {
-      const left = heap[2 * at + 1];
-      const right = heap[2 * at + 2];
-      const isRight = left !== undefined && right !== undefined && comesFirst(right, left);
-      const smaller = isRight ? right : left;
-      if (smaller === undefined || !comesFirst(smaller, moving)) break;
-      heap[at] = smaller;
-      at = 2 * at + (isRight ? 2 : 1);
-    }
-    heap[at] = moving;
-  }
+/** A run that is looked at. */
+export interface Turn {
+  readonly ownerId: string;
+  readonly line: Line;
+  readonly run: QueuedRun;
 }
 
-/** The runs in the order they are served when every one of them finds a place on somebody else's worker. */
-export function orderRuns<Run extends Schedulable>(
-  runs: readonly Run[],
-  shares: Shares = { load: new Map(), turns: new Map() },
-): Run[] {
-  const turns = new Turns(runs, shares);
-  const ordered: Run[] = [];
-  for (let run = turns.next(); run !== undefined; run = turns.next()) {
-    ordered.push(run);
-    turns.took();
+interface OpenLine {
+  readonly line: Line;
+  /** How many of its runs have been placed. */
+  next: number;
+  /** Of the next run. */
+  place: number;
+}
+
+interface User {
+  readonly ownerId: string;
+  readonly order: ServiceOrder;
+  readonly lines: Heap<OpenLine>;
+  load: number;
+  turns: number;
+  place: number;
+}
+
+/** Hands out the runs to look at; each `next` is followed by `placed` where the run got a place. */
+export class Turns {
+  readonly #users: Heap<User>;
+  readonly #isClosed: (line: Line, ownerId: string) => boolean;
+
+  /** @param isClosed whether no run of the line can find a place any more: it is passed over, from then on for good. */
+  constructor(
+    backlog: readonly UserBacklog[],
+    { load, turns }: Shares,
+    isClosed: (line: Line, ownerId: string) => boolean,
+  ) {
+    this.#isClosed = isClosed;
+    const users = backlog.map((user): User => {
+      const open = user.lines.flatMap((line) => {
+        const first = line.runs.at(0);
+        return first === undefined ? [] : [{ line, next: 0, place: first.place }];
+      });
+      return {
+        ownerId: user.ownerId,
+        order: new ServiceOrder(user),
+        lines: new Heap(open, lineComesFirst),
+        load: load.get(user.ownerId) ?? 0,
+        turns: turns.get(user.ownerId) ?? 0,
+        place: user.runs.at(0)?.place ?? 0,
+      };
+    });
+    this.#users = new Heap(users, userComesFirst);
   }
-  return ordered;
+
+  next(): Turn | undefined {
+    for (;;) {
+      const user = this.#users.first;
+      if (user === undefined) return undefined;
+      const open = this.#openLine(user);
+      const run = open?.line.runs.at(open.next);
+      if (open === undefined || run === undefined) {
+        this.#users.removeFirst();
+        continue;
+      }
+      const { ownerId, order } = user;
+      user.place = order.placeAt(order.positionOf(run, open.line.request.priority));
+      this.#users.settleFirst();
+      if (this.#users.first === user) return { ownerId, line: open.line, run };
+    }
+  }
+
+  /** The run handed out last has found a place. @param shared on somebody else's worker */
+  placed(shared: boolean): void {
+    const user = this.#users.first;
+    const open = user?.lines.first;
+    if (user === undefined || open === undefined) return;
+    open.next += 1;
+    const following = open.line.runs.at(open.next);
+    if (following === undefined) user.lines.removeFirst();
+    else {
+      open.place = following.place;
+      user.lines.settleFirst();
+    }
+    if (!shared) return;
+    user.load += 1;
+    user.turns += 1;
+  }
+
+  /** The line the user's next run stands in. */
+  #openLine({ ownerId, lines }: User): OpenLine | undefined {
+    for (let open = lines.first; open !== undefined; open = lines.first) {
+      if (!this.#isClosed(open.line, ownerId)) return open;
+      lines.removeFirst();
+    }
+    return undefined;
+  }
 }
 
 /**
@@ -123,12 +132,14 @@ export function beginRound(
   return new Map(users.map((user) => [user, (turns.get(user) ?? fewest) - fewest]));
 }
 
-function newQueue<Run>(ownerId: string, load: number, turns: number): Queue<Run> {
-  return { ownerId, runs: [], places: [], next: 0, load, turns };
+function lineComesFirst(one: OpenLine, other: OpenLine): boolean {
+  const first = one.line.request.priority;
+  const second = other.line.request.priority;
+  return first === second ? one.place < other.place : first > second;
 }
 
-function comesFirst<Run>(one: Queue<Run>, other: Queue<Run>): boolean {
+function userComesFirst(one: User, other: User): boolean {
   if (one.load !== other.load) return one.load < other.load;
   if (one.turns !== other.turns) return one.turns < other.turns;
-  return (one.places[one.next] ?? 0) < (other.places[other.next] ?? 0);
+  return one.place < other.place;
 }

@@ -1,86 +1,85 @@
 /* Why runs wait that no worker took in a pass, and which workers will probably take the first of them. */
+import type { Line, UserBacklog } from './backlog.ts';
 import type { Candidates } from './candidates.ts';
-import {
-  hintsPerWorker,
-  mostHints,
-  type Hint,
-  type Plan,
-  type ReadableRun,
-  type StagedRun,
-} from './plan-types.ts';
-import { canRunImage, couldHaveRoom, mayTake, type WorkerView } from './pool.ts';
-import { bestWorker } from './preference.ts';
+import { Forecast } from './forecast.ts';
+import { hopesOf, type Hopes } from './hopes.ts';
+import type { WorkerView } from './pool.ts';
+import type { Hint } from './plan-types.ts';
 import { waitingReason, type Ahead } from './reason.ts';
-import { orderRuns, type Shares } from './turns.ts';
+import { remaining, type WaitingLine } from './remaining.ts';
+import type { PlacedRun } from './service-order.ts';
+import type { Shape } from './shape.ts';
+import type { Shares } from './turns.ts';
 
 export interface AfterPass {
-  candidatesOf: (userId: string) => Candidates;
-  rootUserId: string;
+  /** By user, in the order they were placed. */
+  readonly placed: ReadonlyMap<string, readonly PlacedRun[]>;
+  readonly shapeOf: (line: Line) => Shape;
+  readonly candidatesOf: (userId: string) => Candidates;
+  readonly rootUserId: string;
   /** This pass included. */
-  shares: Shares;
-  mayUseCommon: (userId: string) => boolean;
+  readonly shares: Shares;
+  readonly mayUseCommon: (userId: string) => boolean;
 }
 
-/** The workers that runs of one shape may still hope for. */
-interface Hopes {
-  near: WorkerView[];
-  common: WorkerView[];
-  /** Equal for shapes that hope for the same workers. */
-  pool: string;
-  /** Somebody waits for one of these workers already. */
-  contended: boolean;
-  reasons: Map<string, string>;
+/** Why the runs of a line wait: the first of them has, perhaps, nobody before it. */
+export interface LineReasons {
+  /** Uuid of the first. */
+  readonly first: string;
+  readonly ofFirst: string;
+  readonly ofOthers: string;
 }
 
-/** @param waiting in creation order. */
-export function explainWaiting(
-  waiting: readonly ReadableRun[],
-  after: AfterPass,
-): Pick<Plan, 'reasons' | 'hints'> {
-  const reasons = new Map<string, string>();
+export interface Explanation {
+  /** For every line with runs that wait. */
+  readonly lines: ReadonlyMap<Line, LineReasons>;
+  /** For the first waiting runs; a few a worker. */
+  readonly hints: Hint[];
+}
+
+export function explainWaiting(backlog: readonly UserBacklog[], after: AfterPass): Explanation {
+  const lines = new Map<Line, LineReasons>();
   const hopesByShape = new Map<string, Hopes>();
+  const hopesOfLine = new Map<WaitingLine, Hopes>();
   const queue = new Queue();
-  const forecast = new Forecast();
-  for (const turn of orderRuns(waiting, after.shares)) {
-    const { run, request, ownerId, shape } = turn;
+  const waiting = remaining(backlog, after);
+  // Only the first run of a line changes anything for those that follow, so only it is looked at.
+  for (const one of waiting) {
+    const { line, ownerId, first } = one;
     const candidates = after.candidatesOf(ownerId);
     const mayUseCommon = after.mayUseCommon(ownerId);
-    const which = mayUseCommon ? String(shape.id) : `${shape.id} near`;
+    const { id } = after.shapeOf(line);
+    const which = mayUseCommon ? String(id) : `${id} near`;
+    const { request, avoid, controllers } = line;
+    const asker = { ownerId, avoid, controllers };
     let hopes = hopesByShape.get(which);
     if (hopes === undefined) {
-      hopes = hopesOf(turn, candidates, mayUseCommon, after.rootUserId);
+      hopes = hopesOf(asker, line, candidates, mayUseCommon, after.rootUserId);
       hopesByShape.set(which, hopes);
     }
-    const ahead = queue.enter(turn, hopes);
+    hopesOfLine.set(one, hopes);
+    const { reasons } = hopes;
+    const ahead = queue.enter(one, hopes);
     const runsElsewhere = mayUseCommon ? 0 : (after.shares.load.get(ownerId) ?? 0);
-    const situation = `${ahead} ${runsElsewhere}`;
-    let reason = hopes.reasons.get(situation);
-    if (reason === undefined) {
+    const reasonOf = (who: Ahead): string => {
+      const situation = `${who} ${runsElsewhere}`;
+      const known = reasons.get(situation);
+      if (known !== undefined) return known;
       const { rootUserId } = after;
-      reason = waitingReason(run, request, candidates, { mayUseCommon, rootUserId, runsElsewhere, ahead });
-      hopes.reasons.set(situation, reason);
-    }
-    reasons.set(run.uuid, reason);
-    forecast.add(run, hopes);
+      const given = { mayUseCommon, rootUserId, runsElsewhere, ahead: who };
+      const reason = waitingReason(asker, request, candidates, given);
+      reasons.set(situation, reason);
+      return reason;
+    };
+    lines.set(line, {
+      first: first.uuid,
+      ofFirst: reasonOf(ahead.first),
+      ofOthers: one.size > 1 ? reasonOf(ahead.others) : '',
+    });
   }
-  return { reasons, hints: forecast.hints };
-}
-
-function hopesOf(
-  { run, request }: ReadableRun,
-  candidates: Candidates,
-  mayUseCommon: boolean,
-  rootUserId: string,
-): Hopes {
-  const isHope = (view: WorkerView): boolean =>
-    couldHaveRoom(view, request) &&
-    canRunImage(view, request) &&
-    mayTake(view, run, rootUserId) &&
-    !run.avoid.has(view.worker.key);
-  const near = candidates.near.filter(isHope);
-  const common = mayUseCommon ? candidates.common.filter(isHope) : [];
-  const pool = [...near, ...common].map(({ worker }) => worker.key).join('\n');
-  return { near, common, pool, contended: false, reasons: new Map() };
+  const forecast = new Forecast();
+  forecast.look(waiting, hopesOfLine);
+  return { lines, hints: forecast.hints };
 }
 
 /** Who waits for which worker, in the order of service. */
@@ -89,10 +88,11 @@ class Queue {
   /** The highest priority with which each user waits for a pool: that of the first who comes. */
   readonly #priorities = new Map<string, number>();
 
-  /** Adds a run. Answers who is served before it. */
-  enter({ ownerId, priority }: ReadableRun, hopes: Hopes): Ahead {
+  /** Adds a line. Answers who is served before its first run, and before the others. */
+  enter({ ownerId, line }: WaitingLine, hopes: Hopes): { first: Ahead; others: Ahead } {
     const { near, common, pool } = hopes;
-    if (pool === '') return 'nobody';
+    if (pool === '') return { first: 'nobody', others: 'nobody' };
+    const { priority } = line.request;
     const own = `${ownerId}\n${pool}`;
     const highest = this.#priorities.get(own);
     if (highest === undefined) this.#priorities.set(own, priority);
@@ -102,26 +102,9 @@ class Queue {
       for (const view of near) this.#wanted.add(view);
       for (const view of common) this.#wanted.add(view);
     }
-    if (highest !== undefined && highest > priority) return 'own priority';
-    return before ? 'others' : 'nobody';
+    if (highest !== undefined && highest > priority) return { first: 'own priority', others: 'own priority' };
+    return { first: before ? 'others' : 'nobody', others: 'others' };
   }
 
   readonly #isWanted = (view: WorkerView): boolean => this.#wanted.has(view);
-}
-
-/** Which worker will probably take the first runs of the queue: a few each, beyond which nobody can tell. */
-class Forecast {
-  readonly hints: Hint[] = [];
-  readonly #thoughtOf = new Map<WorkerView, number>();
-  #looked = 0;
-
-  add(run: StagedRun, { near, common }: Hopes): void {
-    if (this.#looked >= mostHints || near.length + common.length === 0) return;
-    this.#looked += 1;
-    const isOpen = (view: WorkerView): boolean => (this.#thoughtOf.get(view) ?? 0) < hintsPerWorker;
-    const likely = bestWorker(run, near.filter(isOpen), common.filter(isOpen));
-    if (likely === undefined) return;
-    this.#thoughtOf.set(likely, (this.#thoughtOf.get(likely) ?? 0) + 1);
-    if (likely.worker.takesHints) this.hints.push({ run: run.uuid, worker: likely.worker.key });
-  }
 }
