@@ -1,20 +1,32 @@
 /** One experiment from the first run to the last check. */
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Network, Postgres } from '@sheaf/testkit';
-import { chooseFault, faults } from './faults.ts';
-import { violations } from './invariants.ts';
+import { image } from './engine.ts';
+import { watchChanges } from './evidence/changes.ts';
+import { gather, type Subject } from './evidence/gather.ts';
+import { eventsIn, workLeft } from './evidence/server.ts';
+import type { Sql } from './evidence/sql.ts';
+import { faultsFor } from './faults/all.ts';
+import { chooseFault, type Fault } from './faults/fault.ts';
+import { violations } from './invariants/invariants.ts';
+import { makeOwners, type Owner } from './owners.ts';
 import { chance, type Chance } from './random.ts';
-import { Rest } from './rest.ts';
 import type { ChaosSettings } from './settings.ts';
 import { Site, workerTimeout } from './site.ts';
 import { killSometime, submit } from './submit.ts';
-import { planRuns, type PlannedRun } from './workload.ts';
+import { planRuns, planSqueeze, type PlannedRun } from './workload.ts';
 
 export interface Outcome {
   readonly runs: number;
+  /** By state. */
+  readonly ends: ReadonlyMap<string, number>;
   readonly faults: ReadonlyMap<string, number>;
-  /** How often a run was begun again because of what went wrong. */
-  readonly restarts: number;
+  /** How often attempts came to nothing because of what went wrong, by cause or by what became of them. */
+  readonly restarts: ReadonlyMap<string, number>;
+  /** Programs that ended by themselves, and how. */
+  readonly ownEnds: ReadonlyMap<string, number>;
   readonly violations: readonly string[];
   /** Where everything is kept, if it was to be. */
   readonly directory: string;
@@ -25,120 +37,183 @@ export interface Services {
   readonly postgres: Postgres | undefined;
 }
 
+type Say = (line: string) => void;
+
 /** Seconds after the last fault in which everything must have ended. */
 const calm = 180;
+/** Seconds in which workers have to be there at first, and to let go of everything at last. */
+const beginning = 60;
+const settling = 4 * workerTimeout;
 
-export async function experiment(
-  settings: ChaosSettings,
-  services: Services,
-  say: (line: string) => void,
-): Promise<Outcome> {
-  const source = chance(settings.seed);
-  const [workSource, faultSource, killSource] = [source.branch(), source.branch(), source.branch()];
-  const planned = planRuns(workSource, Math.max(1, Math.round(settings.rate * settings.minutes)));
+export async function experiment(settings: ChaosSettings, services: Services, say: Say): Promise<Outcome> {
   const site = await Site.open(settings, services);
-  let keep = settings.keep;
+  let keep = true;
   try {
-    site.start();
-    const rest = new Rest(site);
-    const worksheet = await makeWorksheet(rest);
-    site.startWorkers();
-    const end = performance.now() + settings.minutes * 60_000;
-    const struck = new Map<string, number>();
-    const [kills] = await Promise.all([
-      submitAll(rest, worksheet, planned, { until: end, chance: killSource }),
-      breakThings(site, faultSource, { until: end, struck, say }),
-    ]);
-    say(`${planned.length} runs submitted; all faults are mended; waiting for the rest`);
-    await Promise.all(kills);
-    await quiet(rest, planned, say);
-    const found = await violations(site, rest, planned);
-    keep ||= found.length > 0;
-    return {
-      runs: planned.length,
-      faults: struck,
-      restarts: await countRestarts(rest, planned),
-      violations: found,
-      directory: keep ? site.directory : '',
-    };
+    const outcome = await conduct(settings, site, say);
+    keep = settings.keep || outcome.violations.length > 0;
+    return { ...outcome, directory: keep ? site.directory : '' };
+  } catch (error) {
+    say(`Everything is kept in ${site.directory}`);
+    throw error;
   } finally {
     await site.close({ keep });
   }
 }
 
-async function makeWorksheet(rest: Rest): Promise<string> {
-  const { data } = await rest.ask<{ data: { id: string }[] }>('POST', '/worksheets', {
-    data: [{ type: 'worksheets', attributes: { name: 'chaos' } }],
-  });
-  return data[0]?.id ?? '';
+async function conduct(settings: ChaosSettings, site: Site, say: Say): Promise<Omit<Outcome, 'directory'>> {
+  const source = chance(settings.seed);
+  const [workSource, faultSource, killSource] = [source.branch(), source.branch(), source.branch()];
+  const planned = planRuns(workSource, Math.max(1, Math.round(settings.rate * settings.minutes)));
+  const last = planSqueeze(
+    workSource,
+    planned.length,
+    site.workers.map(({ program }) => program.name),
+  );
+  const all = [...planned, ...last];
+  const place = settings.runtime === 'docker' ? image : '';
+  site.start();
+  const owners = await makeOwners(site);
+  const sql = await site.database();
+  watchChanges(sql, settings.database);
+  site.startWorkers();
+  await everybodyIsThere(site, sql);
+  const until = performance.now() + settings.minutes * 60_000;
+  const submitting = { owners, all, place, chance: killSource };
+  const [kills, struck] = await Promise.all([
+    submitAll(planned, submitting, until),
+    breakThings(faultsFor(settings), { site, source: faultSource, until, say }),
+  ]);
+  site.mend();
+  say(`${planned.length} runs submitted; all faults are mended; waiting for the rest`);
+  await Promise.all(kills);
+  await quiet(sql, planned, say);
+  // None of the last ones is to be killed.
+  await Promise.all(await submitAll(last, submitting, performance.now()));
+  await quiet(sql, last, say);
+  await settled(site, sql);
+  const possible = new Set([...struck].flatMap(([fault]) => fault.causes));
+  const evidence = await gather({ site, sql, owners, planned: all, possible } satisfies Subject);
+  return {
+    runs: all.length,
+    ends: counted(evidence.runs.map(({ state }) => state)),
+    faults: new Map([...struck].map(([fault, count]) => [fault.name, count])),
+    restarts: counted(restartsIn(sql)),
+    ownEnds: counted(
+      [site.server, ...site.workers.map(({ program }) => program)].flatMap(({ name, ownEnds }) =>
+        ownEnds.map((end) => `${name} (${end})`),
+      ),
+    ),
+    violations: violations(evidence),
+  };
+}
+
+/** @throws Error with the last words of one that is not */
+async function everybodyIsThere(site: Site, sql: Sql): Promise<void> {
+  const deadline = performance.now() + beginning * 1000;
+  for (;;) {
+    const there = new Set(
+      sql.rows<{ worker_id: string }>('select worker_id from worker').map((row) => row.worker_id),
+    );
+    const missing = site.workers.find(({ program }) => !there.has(program.name));
+    if (missing === undefined) return;
+    if (performance.now() > deadline) {
+      const { program } = missing;
+      throw new Error(`Worker ${program.name} does not begin:\n${site.lastWordsOf(program)}`);
+    }
+    await sleep(200);
+  }
+}
+
+interface Submitting {
+  readonly owners: readonly [Owner, ...Owner[]];
+  readonly all: readonly PlannedRun[];
+  /** The image to execute in; empty for none. */
+  readonly place: string;
+  readonly chance: Chance;
 }
 
 /** Spread over the time, in order, because later ones depend on earlier ones. Answers the kills that are still to come. */
 async function submitAll(
-  rest: Rest,
-  worksheet: string,
   planned: readonly PlannedRun[],
-  { until, chance: source }: { until: number; chance: Chance },
+  { owners, all, place, chance: source }: Submitting,
+  until: number,
 ): Promise<Promise<void>[]> {
   const kills: Promise<void>[] = [];
   for (const [at, run] of planned.entries()) {
-    await submit(rest, worksheet, run, planned);
-    if (run.ending.kind === 'killed') kills.push(killSometime(rest, run, source.branch()));
+    const owner = owners[run.owner] ?? owners[0];
+    await submit(owner, run, all, place);
+    if (run.ending.kind === 'killed') kills.push(killSometime(owner.rest, run, source.branch()));
     await sleep(Math.max(0, (until - performance.now()) / (planned.length - at)));
   }
   return kills;
 }
 
+/** Answers how often each fault struck, when all are over. */
 async function breakThings(
-  site: Site,
-  source: Chance,
-  { until, struck, say }: { until: number; struck: Map<string, number>; say: (line: string) => void },
-): Promise<void> {
+  faults: readonly Fault[],
+  { site, source, until, say }: { site: Site; source: Chance; until: number; say: Say },
+): Promise<Map<Fault, number>> {
   const began = performance.now();
+  const struck = new Map<Fault, number>();
   const mending: Promise<void>[] = [];
   while (performance.now() < until) {
     await sleep(source.between(1000, 5000));
     const fault = chooseFault(faults, source);
     const { what, over } = fault.strike(site, source);
     mending.push(over);
-    struck.set(fault.name, (struck.get(fault.name) ?? 0) + 1);
+    // Looked at only when all are over, which may be minutes later.
+    over.catch(() => undefined);
+    struck.set(fault, (struck.get(fault) ?? 0) + 1);
     say(`${((performance.now() - began) / 1000).toFixed(1)} s: ${what}`);
   }
   await Promise.all(mending);
-  // Two faults of one program may have mended it the wrong way round.
-  for (const { program, host } of site.workers) {
-    program.resume();
-    host.heal();
-    program.start();
-  }
-  site.server.resume();
-  site.server.start();
+  return struck;
 }
 
-/** Returns when every run is final and the workers have let go of all, or the time for that is over. */
-async function quiet(rest: Rest, planned: readonly PlannedRun[], say: (line: string) => void): Promise<void> {
+/** Returns when every run is final, or the time for that is over. */
+async function quiet(sql: Sql, planned: readonly PlannedRun[], say: Say): Promise<void> {
   const deadline = performance.now() + calm * 1000;
-  let open = [...planned];
-  while (performance.now() < deadline) {
-    const still: PlannedRun[] = [];
-    for (const run of open) {
-      const { state } = await rest.bundle(run.uuid);
-      if (state !== 'ready' && state !== 'failed' && state !== 'killed') still.push(run);
-    }
-    open = still;
-    if (open.length === 0) break;
+  const uuids = new Set(planned.map(({ uuid }) => uuid));
+  for (;;) {
+    const open = sql
+      .rows<{ uuid: string }>(`select uuid from bundle where state not in ('ready', 'failed', 'killed')`)
+      .filter(({ uuid }) => uuids.has(uuid));
+    if (open.length === 0) return;
+    if (performance.now() > deadline) return say(`${open.length} runs are not final`);
     await sleep(500);
   }
-  say(open.length === 0 ? 'every run is final' : `${open.length} runs are not final`);
-  // Workers hear at their next contact what is over; twice the time after which one counts as gone is ample.
-  await sleep(2 * workerTimeout * 1000);
 }
 
-async function countRestarts(rest: Rest, planned: readonly PlannedRun[]): Promise<number> {
-  let count = 0;
-  for (const run of planned) {
-    const events = await rest.events(run.uuid);
-    count += events.filter(({ kind }) => kind === 'restaged' || kind === 'returned').length;
-  }
-  return count;
+/** Returns when server and workers have let go of all runs, or the time for that is over: whatever is left then is a violation. */
+async function settled(site: Site, sql: Sql): Promise<void> {
+  const deadline = performance.now() + settling * 1000;
+  const isBusy = () => {
+    const { assignments, messages } = workLeft(sql, site.home);
+    return (
+      assignments.length + messages.length > 0 ||
+      site.workers.some(({ disk }) => holdsRuns(join(disk, 'work')))
+    );
+  };
+  while (isBusy() && performance.now() < deadline) await sleep(500);
+}
+
+function holdsRuns(work: string): boolean {
+  return ['runs', 'runs-state', 'trash'].some((name) => {
+    const directory = join(work, name);
+    return existsSync(directory) && readdirSync(directory).length > 0;
+  });
+}
+
+function restartsIn(sql: Sql): string[] {
+  const kinds = new Set(['restaged', 'returned', 'preempted', 'offline']);
+  return [...eventsIn(sql).values()]
+    .flat()
+    .filter(({ kind }) => kinds.has(kind))
+    .map(({ kind, cause }) => cause ?? kind);
+}
+
+function counted(words: readonly string[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const word of words) counts.set(word, (counts.get(word) ?? 0) + 1);
+  return counts;
 }

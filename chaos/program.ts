@@ -16,6 +16,10 @@ export interface ProgramOptions {
 const startedAgainAfter = 1000;
 
 export class Program {
+  /** When it was started last, in milliseconds since the epoch. */
+  startedAt = 0;
+  /** Exit codes and signals with which it has ended although nobody wanted it to. */
+  readonly ownEnds: string[] = [];
   readonly #options: ProgramOptions;
   #child: ChildProcess | undefined;
   #wanted = false;
@@ -40,32 +44,42 @@ export class Program {
     const { words, environment, directory, log: file } = this.#options;
     const [program = '', ...rest] = words;
     const log = openSync(file, 'a');
-    this.#child = spawn(program, rest, {
+    this.startedAt = Date.now();
+    const child = spawn(program, rest, {
       cwd: directory,
       env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...environment },
       stdio: ['ignore', log, log],
       // Out of reach of a Ctrl-C for the experiment, which ends it in its own order.
       detached: true,
     });
+    this.#child = child;
     closeSync(log);
     // One that ends by itself, because the server is away just then, is started again.
-    this.#child.once('exit', () => {
+    child.once('exit', (code, signal) => {
+      if (!this.#wanted || this.#child !== child) return;
+      this.ownEnds.push(String(code ?? signal));
       setTimeout(() => {
         if (this.#wanted) this.start();
       }, startedAgainAfter);
     });
   }
 
-  /** Returns when it is gone. */
-  async end(signal: NodeJS.Signals): Promise<void> {
+  /**
+   * Returns when it is gone: with its exit code, undefined for one that a signal has ended or that did not run.
+   * @param patience milliseconds after which it is killed
+   */
+  async end(signal: NodeJS.Signals, patience = 60_000): Promise<number | undefined> {
     this.#wanted = false;
     const child = this.#child;
-    if (child === undefined || !this.isRunning) return;
-    const gone = once(child, 'exit');
+    if (child === undefined || !this.isRunning) return undefined;
+    const gone = once(child, 'exit') as Promise<[number | null]>;
     child.kill(signal);
     // What is paused hears of nothing but SIGKILL.
     if (signal !== 'SIGKILL') child.kill('SIGCONT');
-    await gone;
+    const lastResort = setTimeout(() => child.kill('SIGKILL'), patience);
+    const [code] = await gone;
+    clearTimeout(lastResort);
+    return code ?? undefined;
   }
 
   pause(): void {

@@ -1,14 +1,9 @@
-/** Asks the server, which may be away: everything here may be said twice. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+/** Asks the server in somebody's name. The server may be away, and the line may be bad: everything here may be said twice. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { BundleAttributes, Resource } from '@sheaf/wire';
-import type { Site } from './site.ts';
 
-export interface BundleEvent {
-  readonly at: string;
-  readonly kind: string;
-  readonly details: { readonly text?: string };
+export interface Person {
+  readonly username: string;
+  readonly password: string;
 }
 
 export class Refused extends Error {
@@ -19,15 +14,18 @@ export class Refused extends Error {
   }
 }
 
-/** Longer than any fault lasts. */
-const patience = 60_000;
+/** Milliseconds: longer than any fault lasts, and several in a row. */
+const patience = 180_000;
 
 export class Rest {
-  readonly #site: Site;
+  readonly #url: string;
+  readonly #person: () => Person;
   #token: string | undefined;
 
-  constructor(site: Site) {
-    this.#site = site;
+  /** @param person asked for when it is time to sign in */
+  constructor(url: string, person: () => Person) {
+    this.#url = url;
+    this.#person = person;
   }
 
   /** @throws Refused where the server understood and said no, Error where it did not answer for long */
@@ -45,19 +43,6 @@ export class Rest {
     }
   }
 
-  async bundle(uuid: string): Promise<BundleAttributes> {
-    const { data } = await this.ask<{ data: Resource<BundleAttributes> }>('GET', `/bundles/${uuid}`);
-    return data.attributes;
-  }
-
-  async events(uuid: string): Promise<BundleEvent[]> {
-    const { data } = await this.ask<{ data: { attributes: BundleEvent }[] }>(
-      'GET',
-      `/bundles/${uuid}/events`,
-    );
-    return data.map(({ attributes }) => attributes);
-  }
-
   /** A file of a bundle; undefined where there is none. */
   async file(uuid: string, path: string): Promise<string | undefined> {
     try {
@@ -70,7 +55,7 @@ export class Rest {
 
   async #ask<Answer>(method: string, path: string, body: unknown): Promise<Answer> {
     this.#token ??= await this.#signIn();
-    const answer = await fetch(`${this.#site.url}/rest${path}`, {
+    const answer = await fetch(`${this.#url}/rest${path}`, {
       method,
       signal: AbortSignal.timeout(10_000),
       headers: {
@@ -87,9 +72,8 @@ export class Rest {
   }
 
   async #signIn(): Promise<string> {
-    const file = readFileSync(join(this.#site.home, 'administrator.json'), 'utf8');
-    const { username, password } = JSON.parse(file) as { username: string; password: string };
-    const answer = await fetch(`${this.#site.url}/rest/oauth2/token`, {
+    const { username, password } = this.#person();
+    const answer = await fetch(`${this.#url}/rest/oauth2/token`, {
       method: 'POST',
       signal: AbortSignal.timeout(10_000),
       headers: {

@@ -1,6 +1,7 @@
 /** Hands the planned runs to the server, and kills those that are to be killed. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Chance } from './random.ts';
+import type { Owner } from './owners.ts';
 import { Refused, type Rest } from './rest.ts';
 import type { PlannedRun } from './workload.ts';
 
@@ -9,7 +10,6 @@ const everyKey = {
   description: '',
   tags: [],
   allow_failed_dependencies: false,
-  request_docker_image: '',
   request_time: '',
   request_memory: '',
   request_disk: '',
@@ -22,8 +22,16 @@ const everyKey = {
   store: '',
 };
 
-/** Says it until the server has it: the uuid is ours, so that a second time cannot make a second run. */
-export async function submit(rest: Rest, worksheet: string, run: PlannedRun, all: readonly PlannedRun[]) {
+/**
+ * Says it until the server has it: the uuid is ours, so that a second time cannot make a second run.
+ * @param image what to execute it in; empty for none
+ */
+export async function submit(
+  { rest, worksheet }: Owner,
+  run: PlannedRun,
+  all: readonly PlannedRun[],
+  image: string,
+): Promise<void> {
   const dependencies = run.parents.map((number) => ({
     parent_uuid: all[number]?.uuid ?? '',
     parent_path: '',
@@ -33,7 +41,7 @@ export async function submit(rest: Rest, worksheet: string, run: PlannedRun, all
     uuid: run.uuid,
     bundle_type: 'run',
     command: run.command,
-    metadata: { ...everyKey, name: `run-${run.number}`, ...run.metadata },
+    metadata: { ...everyKey, request_docker_image: image, name: `run-${run.number}`, ...run.metadata },
     dependencies,
   };
   try {
@@ -43,7 +51,7 @@ export async function submit(rest: Rest, worksheet: string, run: PlannedRun, all
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     // Whoever said it twice is told that it is taken; whether it is, the server knows.
-    await rest.bundle(run.uuid).catch(() => {
+    await rest.ask('GET', `/bundles/${run.uuid}`).catch(() => {
       throw error;
     });
   }

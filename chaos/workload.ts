@@ -9,12 +9,14 @@ export type Ending =
   | { readonly kind: 'ready' }
   /** By its own fault: never tried again. */
   | { readonly kind: 'failed'; readonly message: string }
-  /** Somebody kills it while it is under way; should it have ended before, it must be ready. */
+  /** Somebody kills it while it is under way. */
   | { readonly kind: 'killed' };
 
 export interface PlannedRun {
   readonly uuid: string;
   readonly number: number;
+  /** Which of the people it belongs to; runs depend on those of their owner only. */
+  readonly owner: number;
   readonly command: string;
   /** Numbers of earlier runs; mounted as `p<number>`. */
   readonly parents: readonly number[];
@@ -22,17 +24,43 @@ export interface PlannedRun {
   readonly ending: Ending;
   /** What the file `out` holds whenever the command came that far. */
   readonly output: string;
+  /** Bytes of the file `bulk`, which repeats `out`. */
+  readonly bulkBytes: number;
 }
+
+export const people = 2;
+/** Bytes that the caches of the workers may take: some dozens of results. */
+export const cacheLimit = 4_000_000;
+const largestBulk = 200_000;
 
 /** @param count at least 1 */
 export function planRuns(chance: Chance, count: number): PlannedRun[] {
   const planned: PlannedRun[] = [];
   for (let number = 0; number < count; number += 1) {
-    const ready = planned.filter(({ ending }) => ending.kind === 'ready').slice(-20);
-    const parents = pickParents(chance, ready);
-    planned.push(planRun(chance, number, parents));
+    const owner = chance.pick([0, 0, 1]);
+    const ready = planned.filter((run) => run.ending.kind === 'ready' && run.owner === owner).slice(-20);
+    planned.push(planRun(chance, { number, owner, parents: pickParents(chance, ready) }));
   }
   return planned;
+}
+
+/**
+ * Runs for the very end, one for each worker: each depends on something that takes a whole cache for itself.
+ * @param first number of the first of them
+ * @param tags of the workers
+ */
+export function planSqueeze(chance: Chance, first: number, tags: readonly string[]): PlannedRun[] {
+  const bulkBytes = Math.round(cacheLimit * 0.97);
+  const large: PlannedRun = {
+    ...planReady(chance, { number: first, owner: 0, parents: [] }),
+    bulkBytes,
+    command: `${hashCommand(first, [])} && ${bulkCommand(bulkBytes)}`,
+  };
+  const users = tags.map((tag, at): PlannedRun => {
+    const run = planReady(chance, { number: first + 1 + at, owner: 0, parents: [large] });
+    return { ...run, metadata: { ...run.metadata, request_queue: tag } };
+  });
+  return [large, ...users];
 }
 
 function pickParents(chance: Chance, among: readonly PlannedRun[]): PlannedRun[] {
@@ -44,7 +72,13 @@ function pickParents(chance: Chance, among: readonly PlannedRun[]): PlannedRun[]
   return [...chosen];
 }
 
-function planRun(chance: Chance, number: number, parents: readonly PlannedRun[]): PlannedRun {
+interface Place {
+  readonly number: number;
+  readonly owner: number;
+  readonly parents: readonly PlannedRun[];
+}
+
+function planRun(chance: Chance, place: Place): PlannedRun {
   const kind = chance.pick<'ready' | 'exit' | 'time' | 'killed'>([
     'ready',
     'ready',
@@ -56,37 +90,76 @@ function planRun(chance: Chance, number: number, parents: readonly PlannedRun[])
     'time',
     'killed',
   ]);
-  const files = parents.map((parent) => `p${parent.number}/out`).join(' ');
-  const hash = `( echo ${number}; cat ${files === '' ? '/dev/null' : files} ) | sha256sum > out`;
-  const text = `${number}\n${parents.map(({ output }) => output).join('')}`;
-  const common = {
-    uuid: `0x${hex(chance)}`,
-    number,
-    parents: parents.map((parent) => parent.number),
-    output: `${createHash('sha256').update(text).digest('hex')}  -\n`,
-  };
-  const pause = (chance.between(0, 20) / 10).toFixed(1);
-  const metadata = { request_memory: '64m', request_cpus: 1, request_priority: chance.between(-1, 1) };
+  const run = planReady(chance, place);
+  const work = run.command;
   switch (kind) {
     case 'ready':
-      return { ...common, metadata, command: `sleep ${pause}; ${hash}`, ending: { kind: 'ready' } };
+      return run;
     case 'exit':
       return {
-        ...common,
-        metadata,
-        command: `${hash}; sleep ${pause}; exit 3`,
+        ...run,
+        command: `${work} && exit 3`,
         ending: { kind: 'failed', message: 'Exit code 3' },
       };
     case 'time':
       return {
-        ...common,
-        metadata: { ...metadata, request_time: '1' },
-        command: `${hash}; sleep 600`,
+        ...run,
+        metadata: { ...run.metadata, request_time: '3' },
+        command: `${work} && sleep 600`,
         ending: { kind: 'failed', message: 'Time limit exceeded.' },
       };
     case 'killed':
-      return { ...common, metadata, command: `${hash}; sleep 600`, ending: { kind: 'killed' } };
+      return { ...run, command: `${work} && sleep 600`, ending: { kind: 'killed' } };
   }
+}
+
+function planReady(chance: Chance, { number, owner, parents }: Place): PlannedRun {
+  const output = hashLine(
+    `${number}\n${parents.map((parent) => `${parent.output}${bulkOf(parent)}`).join('')}`,
+  );
+  const bulkBytes = chance.between(0, largestBulk);
+  const pause = (chance.between(0, 20) / 10).toFixed(1);
+  const command = [
+    hashCommand(
+      number,
+      parents.map((parent) => parent.number),
+    ),
+    bulkCommand(bulkBytes),
+    `sleep ${pause}`,
+  ].join(' && ');
+  return {
+    uuid: `0x${hex(chance)}`,
+    number,
+    owner,
+    parents: parents.map((parent) => parent.number),
+    output,
+    bulkBytes,
+    metadata: { request_memory: '64m', request_cpus: 1, request_priority: chance.between(-1, 1) },
+    command,
+    ending: { kind: 'ready' },
+  };
+}
+
+function hashCommand(number: number, parents: readonly number[]): string {
+  const files = parents.map((parent) => `p${parent}/out p${parent}/bulk`).join(' ');
+  return `( echo ${number}; cat ${files === '' ? '/dev/null' : files} ) | sha256sum > out`;
+}
+
+/** What the file `bulk` holds. */
+export function bulkOf({ output, bulkBytes }: Pick<PlannedRun, 'output' | 'bulkBytes'>): string {
+  return output.repeat(Math.ceil(bulkBytes / output.length)).slice(0, bulkBytes);
+}
+
+function bulkCommand(bytes: number): string {
+  return `yes "$(cat out)" | head -c ${bytes} > bulk`;
+}
+
+function hashLine(text: string): string {
+  return `${digestOf(text)}  -\n`;
+}
+
+export function digestOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
 }
 
 function hex(chance: Chance): string {

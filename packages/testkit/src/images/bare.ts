@@ -18,7 +18,7 @@ export interface BareImages {
   readonly withOpinions: string;
 }
 
-const version = '1';
+const version = '2';
 
 const opinions = [
   'ENTRYPOINT ["/bin/echo", "the entry point"]',
@@ -40,7 +40,7 @@ export async function bareImages(registry: Registry): Promise<BareImages> {
   };
 }
 
-const links = ['sh', 'cat', 'echo', 'env', 'id', 'ls', 'ps', 'sleep', 'true'];
+const links = ['sh', 'cat', 'echo', 'env', 'head', 'id', 'ls', 'ps', 'sha256sum', 'sleep', 'true', 'yes'];
 
 /** Path of a root file system with busybox and its shell: 1 MB, to make images of. @throws SkipReason */
 export function archiveWithoutBash(): Promise<string> {

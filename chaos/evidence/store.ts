@@ -1,0 +1,68 @@
+/** Whether contents are whole, as the stores on disk tell; only while nobody uses them. */
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { DirectoryStore, markAndSweep, type Entry } from '@sheaf/trees';
+import type { CacheEvidence, StoreEvidence } from './evidence.ts';
+import { readFileSync } from 'node:fs';
+
+/**
+ * Reads and hashes everything in the server's store.
+ * @param roots of all bundles
+ * @param since when the server was started last, in milliseconds since the epoch: what was written before is of a process that was killed
+ */
+export async function lookOverStore(
+  directory: string,
+  roots: readonly Entry[],
+  since: number,
+): Promise<StoreEvidence> {
+  const store = await DirectoryStore.open(directory);
+  try {
+    // So old that nothing is removed.
+    const { missing } = await markAndSweep(store, roots, { olderThan: 0 });
+    const damaged: string[] = [];
+    for await (const { digest, problem } of store.check()) damaged.push(`${digest}: ${problem}`);
+    return { missing, damaged, unfinished: unfinishedIn(directory, since) };
+  } finally {
+    await store.close();
+  }
+}
+
+/**
+ * @param directory of a worker's cache
+ * @param since when the worker was started last, in milliseconds since the epoch
+ */
+export async function lookOverCache(directory: string, since: number): Promise<CacheEvidence> {
+  const index = JSON.parse(readFileSync(join(directory, 'index.json'), 'utf8')) as {
+    entries: Record<string, { entry: Entry }>;
+  };
+  const place = join(directory, 'store');
+  const store = await DirectoryStore.open(place);
+  try {
+    const roots = Object.values(index.entries).map(({ entry }) => entry);
+    const before = await digestsIn(store);
+    await markAndSweep(store, roots, { olderThan: Number.POSITIVE_INFINITY });
+    const needed = new Set(await digestsIn(store));
+    return {
+      entries: readdirSync(join(directory, 'entries')),
+      listed: Object.keys(index.entries),
+      unreferenced: before.filter((digest) => !needed.has(digest)),
+      unfinished: unfinishedIn(place, since),
+    };
+  } finally {
+    await store.close();
+  }
+}
+
+async function digestsIn(store: DirectoryStore): Promise<string[]> {
+  const digests: string[] = [];
+  for await (const { digest } of store.list()) digests.push(digest);
+  return digests;
+}
+
+function unfinishedIn(directory: string, since: number): string[] {
+  return ['temp', 'partial'].flatMap((name) =>
+    readdirSync(join(directory, name))
+      .filter((file) => statSync(join(directory, name, file)).mtimeMs > since)
+      .map((file) => join(name, file)),
+  );
+}

@@ -1,0 +1,55 @@
+/** Nothing is left of what is over: not on the server, not on a worker, not on the machine. */
+import type { CacheEvidence, Evidence, WorkerEvidence } from '../evidence/evidence.ts';
+
+export function checkServer({ server, store }: Pick<Evidence, 'server' | 'store'>): string[] {
+  return [
+    ...server.assignments.map((one) => `The server still counts ${one}`),
+    ...server.messages.map((one) => `A message is left: ${one}`),
+    ...server.leases.map((one) => `A lease is left: ${one}`),
+    ...server.sharedRuns.map((one) => `A shared run is left: ${one}`),
+    ...server.files.map((one) => `A temporary file is left on the server: ${one}`),
+    ...store.unfinished.map((one) => `An unfinished file is left in the store: ${one}`),
+  ];
+}
+
+/** What a worker without runs may keep, besides its cache (worker/work-directory/paths.ts). */
+const kept = new Set(['identity', 'images.json']);
+
+export function checkWorkers({ workers }: Pick<Evidence, 'workers'>): string[] {
+  return workers.flatMap((worker) => [
+    ...endOf(worker),
+    ...worker.files
+      .filter((file) => !kept.has(file))
+      .map((file) => `${file} is left on worker ${worker.name}`),
+    ...cacheOf(worker.cache).map((problem) => `The cache of worker ${worker.name}: ${problem}`),
+  ]);
+}
+
+function endOf({ name, exitCode }: WorkerEvidence): string[] {
+  if (exitCode === undefined) return [`Worker ${name} did not end when it was told to`];
+  return exitCode === 0 ? [] : [`Worker ${name} ended with ${exitCode}`];
+}
+
+/**
+ * At the end each worker has fetched something that fills its cache: everything else has to go, unless something holds it still.
+ */
+function cacheOf({ entries, listed, unreferenced, unfinished }: CacheEvidence): string[] {
+  const held = listed.length > 1 ? [`${listed.length - 1} entries are held by nobody knows whom`] : [];
+  const names = new Set(listed);
+  return [
+    ...held,
+    ...entries.filter((name) => !names.has(name)).map((name) => `the entry ${name} is not listed`),
+    ...listed.filter((name) => !entries.includes(name)).map((name) => `the entry ${name} is not there`),
+    ...unreferenced.map((name) => `nothing needs the blob ${name}`),
+    ...unfinished.map((name) => `${name} is unfinished`),
+  ];
+}
+
+export function checkMachine({ machine }: Pick<Evidence, 'machine'>): string[] {
+  return [
+    ...machine.processes.map((one) => `A process is left: ${one}`),
+    ...machine.mounts.map((one) => `A mount is left: ${one}`),
+    ...machine.groups.map((one) => `A control group is left: ${one}`),
+    ...machine.engines.map((one) => `Left at a container engine: ${one}`),
+  ];
+}
