@@ -1,17 +1,18 @@
 /* Gives a staged run to a worker: state, assignment and message in one transaction (execution.md §13.5). */
 import type { Metadata, ResourceRequest } from '@sheaf/domain';
 import { sql } from 'kysely';
-import { transition } from '../bundles/transition.ts';
+import { transitionAll } from '../bundles/transition.ts';
 import { attempt } from '../database/attempt.ts';
 import { endsTransaction } from '../database/contention.ts';
 import type { DependencyEntries } from '../contents/dependency-entries.ts';
+import { givenRows, insertRows } from '../database/given-rows.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
-import { queueMessage } from '../workers/message-queue.ts';
-import { countedStarts } from '../workers/register.ts';
+import { queueMessages, type NewMessage } from '../workers/message-queue.ts';
+import { WorkerStarts } from './worker-starts.ts';
 import type { WorkerKey } from '../workers/worker-key.ts';
 import { history, type NamedWorker } from './history.ts';
 import { epochSeconds } from './metadata.ts';
-import { noteAction, type KnownInput } from './run-action.ts';
+import { noteActions, type KnownInput } from './run-action.ts';
 import { runMessage, type MessageDependency } from './run-message.ts';
 import { noteSharedRun } from './shared-filesystem/records.ts';
 
@@ -32,6 +33,11 @@ export type AssignOutcome =
   | { readonly kind: 'assigned' | 'not now' }
   | { readonly kind: 'odd'; readonly error: unknown };
 
+export interface GivenRun {
+  readonly run: AssignableRun;
+  readonly worker: AssigningWorker;
+}
+
 /**
  * Gives runs to workers, with a few statements for all of them; one that is odd costs only itself.
  * @param given each run once, in the order in which workers with few starts left are to take them
@@ -41,23 +47,27 @@ export type AssignOutcome =
 export async function assignRuns(
   unit: UnitOfWork,
   entries: DependencyEntries,
-  given: readonly { readonly run: AssignableRun; readonly worker: AssigningWorker }[],
+  given: readonly GivenRun[],
   now: number,
 ): Promise<AssignOutcome[]> {
-  const outcomes: AssignOutcome[] = [];
-  for (const { run, worker } of given) {
-    try {
-      const taken = await attempt(unit, () => assignRun(unit, entries, run, worker, now));
-      outcomes.push({ kind: taken ? 'assigned' : 'not now' });
-    } catch (error) {
-      if (endsTransaction(error)) throw error;
-      outcomes.push({ kind: 'odd', error });
-    }
+  if (given.length === 0) return [];
+  try {
+    const assigned = await attempt(unit, () => assignTogether(unit, entries, given, now));
+    return given.map(({ run }) => ({ kind: assigned.has(run.uuid) ? 'assigned' : 'not now' }));
+  } catch (error) {
+    if (endsTransaction(error)) throw error;
+    const [only, ...others] = given;
+    if (only === undefined || others.length === 0) return [{ kind: 'odd', error }];
   }
-  return outcomes;
+  // Halves, until those that are odd stand alone: a thousand good ones are not done one by one for its sake.
+  const middle = Math.ceil(given.length / 2);
+  return [
+    ...(await assignRuns(unit, entries, given.slice(0, middle), now)),
+    ...(await assignRuns(unit, entries, given.slice(middle), now)),
+  ];
 }
 
-/** @returns whether the run was still waiting and now is the worker's */
+/** @returns whether the run was still waiting and now is the worker's. @throws what is odd about it */
 export async function assignRun(
   unit: UnitOfWork,
   entries: DependencyEntries,
@@ -65,30 +75,50 @@ export async function assignRun(
   worker: AssigningWorker,
   now: number,
 ): Promise<boolean> {
-  if (!(await takeStart(unit, worker))) return false;
-  const row = await transition(unit, {
-    uuid: run.uuid,
-    type: 'run',
-    expected: ['staged'],
-    next: 'starting',
-    changes: {
+  return (await assignTogether(unit, entries, [{ run, worker }], now)).has(run.uuid);
+}
+
+/** Answers the uuids of the runs that now are their workers'. */
+async function assignTogether(
+  unit: UnitOfWork,
+  entries: DependencyEntries,
+  given: readonly GivenRun[],
+  now: number,
+): Promise<ReadonlySet<string>> {
+  const starts = await WorkerStarts.read(
+    unit,
+    given.map(({ worker }) => worker),
+  );
+  const taken = given.filter(({ worker }) => starts.take(worker));
+  const rows = await transitionAll(
+    unit,
+    'run',
+    taken.map(({ run, worker }) => ({
+      uuid: run.uuid,
+      from: 'staged',
+      next: 'starting',
       metadata: { last_updated: epochSeconds(now), run_status: offered(run, worker) },
       nextEpoch: true,
-    },
+      event: history('assigned', (names) => `Given to ${names.worker}, which is asked to begin.`, {
+        worker,
+        attempt: run.nextEpoch,
+      }),
+    })),
     now,
-    event: history('assigned', (names) => `Given to ${names.worker}, which is asked to begin.`, {
-      worker,
-      attempt: run.nextEpoch,
-    }),
+  );
+  for (const { run, worker } of taken) if (!rows.has(run.uuid)) starts.giveBack(worker);
+  await starts.write(unit);
+  const moved = taken.flatMap(({ run, worker }) => {
+    const row = rows.get(run.uuid);
+    return row === undefined ? [] : [{ run, worker, row }];
   });
-  if (row === undefined) {
-    await giveStartBack(unit, worker);
-    return false;
-  }
-  await unit.queries
-    .insertInto('assignment')
-    .values({
-      run_uuid: run.uuid,
+  if (moved.length === 0) return new Set();
+  await insertRows(
+    unit,
+    'assignment',
+    assignmentColumns,
+    moved.map(({ worker, row }) => ({
+      run_uuid: row.uuid,
       user_id: worker.userId,
       worker_id: worker.workerId,
       epoch: row.epoch,
@@ -96,22 +126,43 @@ export async function assignRun(
       started_at: null,
       reported_at: null,
       omissions: 0,
-    })
-    .execute();
-  const dependencies = await messageDependencies(unit, entries, run.uuid);
-  const { metadata, request } = run;
-  await noteAction(unit, row, { metadata, request, inputs: dependencies }, worker);
-  const message = runMessage(row, metadata, request, dependencies);
-  if (worker.sharesFilesystem) {
-    // The message follows when everything is in place; preempted runs go on where they were.
-    const resumes = run.metadata['on_preemptible_worker'] === true;
-    await noteSharedRun(unit, { uuid: run.uuid, epoch: row.epoch, message, resumes });
-  } else {
-    const { userId, workerId } = worker;
-    await queueMessage(unit, now, { userId, workerId, runUuid: run.uuid, epoch: row.epoch, message });
+    })),
+  );
+  const inputs = await dependenciesOf(unit, entries, [...rows.keys()]);
+  await noteActions(
+    unit,
+    moved.map(({ run: { metadata, request }, worker, row }) => ({
+      run: row,
+      worker,
+      given: { metadata, request, inputs: inputs.get(row.uuid) ?? [] },
+    })),
+  );
+  const messages: NewMessage[] = [];
+  for (const { run, worker, row } of moved) {
+    const message = runMessage(row, run.metadata, run.request, inputs.get(row.uuid) ?? []);
+    if (worker.sharesFilesystem) {
+      // The message follows when everything is in place; preempted runs go on where they were.
+      const resumes = run.metadata['on_preemptible_worker'] === true;
+      await noteSharedRun(unit, { uuid: row.uuid, epoch: row.epoch, message, resumes });
+    } else {
+      const { userId, workerId } = worker;
+      messages.push({ userId, workerId, runUuid: row.uuid, epoch: row.epoch, message });
+    }
   }
-  return true;
+  await queueMessages(unit, now, messages);
+  return new Set(rows.keys());
 }
+
+const assignmentColumns = {
+  run_uuid: 'text',
+  user_id: 'text',
+  worker_id: 'text',
+  epoch: 'integer',
+  assigned_at: 'integer',
+  started_at: 'integer',
+  reported_at: 'integer',
+  omissions: 'integer',
+} as const;
 
 /** What the run shows until the worker has begun. Whose worker it is would tell whose an anonymous run is. */
 function offered(run: { isAnonymous: boolean }, worker: WorkerKey): string {
@@ -120,33 +171,42 @@ function offered(run: { isAnonymous: boolean }, worker: WorkerKey): string {
     : `Offered to the worker ${worker.workerId}, which has not begun yet.`;
 }
 
-/**
- * Until the worker's next check-in says so itself, it has one start less. Answers whether it still takes runs.
- */
-async function takeStart(unit: UnitOfWork, worker: WorkerKey): Promise<boolean> {
-  const taken = await unit.queries
-    .updateTable('worker')
-    .set({ exit_after_num_runs: startsAfter(-1) })
-    .where('user_id', '=', worker.userId)
-    .where('worker_id', '=', worker.workerId)
-    .where('is_terminating', '=', 0)
-    .where('exit_after_num_runs', '>', 0)
-    .executeTakeFirst();
-  return Number(taken.numUpdatedRows) > 0;
-}
-
-async function giveStartBack(unit: UnitOfWork, worker: WorkerKey): Promise<void> {
-  await unit.queries
-    .updateTable('worker')
-    .set({ exit_after_num_runs: startsAfter(1) })
-    .where('user_id', '=', worker.userId)
-    .where('worker_id', '=', worker.workerId)
-    .execute();
-}
-
-/** Workers that start runs without end say so with a number nobody counts down to. */
-function startsAfter(change: 1 | -1) {
-  return sql<number>`case when exit_after_num_runs < ${countedStarts} then exit_after_num_runs + ${change} else exit_after_num_runs end`;
+/** What runs depend on, by run, in the order of their dependencies. */
+async function dependenciesOf(
+  unit: UnitOfWork,
+  entries: DependencyEntries,
+  uuids: readonly string[],
+): Promise<Map<string, (MessageDependency & KnownInput)[]>> {
+  const given = givenRows(
+    unit.dialect,
+    { run_uuid: 'text' },
+    uuids.map((uuid) => ({ run_uuid: uuid })),
+  );
+  const { rows } =
+    await sql<DependencyRow>`select dependency.child_uuid, dependency.child_path, dependency.parent_uuid,
+      dependency.parent_path, parent.name as parent_name, parent.root_entry, parent.contents_digest
+    from ${given} as given join dependency on dependency.child_uuid = given.run_uuid
+      left join bundle as parent on parent.uuid = dependency.parent_uuid
+    order by dependency.id`.execute(unit.queries);
+  const byRun = new Map<string, (MessageDependency & KnownInput)[]>();
+  for (const row of rows) {
+    const parent = {
+      uuid: row.parent_uuid,
+      root_entry: row.root_entry ?? null,
+      contents_digest: row.contents_digest ?? null,
+    };
+    const known = byRun.get(row.child_uuid) ?? [];
+    byRun.set(row.child_uuid, known);
+    known.push({
+      child_path: row.child_path,
+      parent_uuid: row.parent_uuid,
+      parent_path: row.parent_path,
+      parent_name: row.parent_name,
+      entry: entries.known(parent, row.parent_path),
+      input: entries.knownInput(parent, row.parent_path),
+    });
+  }
+  return byRun;
 }
 
 export async function messageDependencies(
@@ -154,33 +214,15 @@ export async function messageDependencies(
   entries: DependencyEntries,
   uuid: string,
 ): Promise<(MessageDependency & KnownInput)[]> {
-  const rows = await unit.queries
-    .selectFrom('dependency')
-    .leftJoin('bundle as parent', 'parent.uuid', 'dependency.parent_uuid')
-    .select([
-      'dependency.child_path',
-      'dependency.parent_uuid',
-      'dependency.parent_path',
-      'parent.name as parent_name',
-      'parent.root_entry',
-      'parent.contents_digest',
-    ])
-    .where('dependency.child_uuid', '=', uuid)
-    .orderBy('dependency.id')
-    .execute();
-  return rows.map((row) => {
-    const parent = {
-      uuid: row.parent_uuid,
-      root_entry: row.root_entry ?? null,
-      contents_digest: row.contents_digest ?? null,
-    };
-    return {
-      child_path: row.child_path,
-      parent_uuid: row.parent_uuid,
-      parent_path: row.parent_path,
-      parent_name: row.parent_name,
-      entry: entries.known(parent, row.parent_path),
-      input: entries.knownInput(parent, row.parent_path),
-    };
-  });
+  return (await dependenciesOf(unit, entries, [uuid])).get(uuid) ?? [];
+}
+
+interface DependencyRow {
+  readonly child_uuid: string;
+  readonly child_path: string;
+  readonly parent_uuid: string;
+  readonly parent_path: string;
+  readonly parent_name: string | null;
+  readonly root_entry: string | null;
+  readonly contents_digest: string | null;
 }

@@ -15,6 +15,7 @@ import type { Entry } from '@sheaf/trees';
 import type { Selectable } from 'kysely';
 import { createHash } from 'node:crypto';
 import type { BundleRow } from '../bundles/transition.ts';
+import { insertRows } from '../database/given-rows.ts';
 import type { RunActionTable } from '../database/schema.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import type { WorkerKey } from '../workers/worker-key.ts';
@@ -50,23 +51,45 @@ export function requestedAction(
   };
 }
 
+export interface GivenAction {
+  readonly run: BundleRow;
+  readonly worker: WorkerKey;
+  readonly given: {
+    readonly metadata: Metadata;
+    readonly request: ResourceRequest;
+    readonly inputs: readonly KnownInput[];
+  };
+}
+
 /** Replaces what was noted for earlier attempts. Nothing is noted of a run one of whose inputs has no digest. */
-export async function noteAction(
-  unit: UnitOfWork,
-  run: BundleRow,
-  given: { metadata: Metadata; request: ResourceRequest; inputs: readonly KnownInput[] },
-  worker: WorkerKey,
-): Promise<void> {
-  await unit.queries.deleteFrom('run_action').where('run_uuid', '=', run.uuid).execute();
+export async function noteActions(unit: UnitOfWork, actions: readonly GivenAction[]): Promise<void> {
+  const again = actions.filter(({ run }) => run.epoch > 1).map(({ run }) => run.uuid);
+  for (const uuid of again)
+    await unit.queries.deleteFrom('run_action').where('run_uuid', '=', uuid).execute();
+  await insertRows(unit, 'run_action', actionColumns, actions.flatMap(actionRow));
+}
+
+const actionColumns = {
+  run_uuid: 'text',
+  epoch: 'integer',
+  worker_user_id: 'text',
+  worker_id: 'text',
+  action: 'text',
+  image_reference: 'text',
+  image_digest: 'text',
+  action_key: 'text',
+  settled_at: 'integer',
+} as const;
+
+function actionRow({ run, worker, given }: GivenAction) {
   const inputs: { key: string; contents: string }[] = [];
   for (const { child_path: key, input } of given.inputs) {
-    if (input === undefined) return;
+    if (input === undefined) return [];
     inputs.push({ key, contents: inputContents(input) });
   }
   const action = requestedAction(run.command ?? '', given.metadata, given.request, inputs);
-  await unit.queries
-    .insertInto('run_action')
-    .values({
+  return [
+    {
       run_uuid: run.uuid,
       epoch: run.epoch,
       worker_user_id: worker.userId,
@@ -76,8 +99,8 @@ export async function noteAction(
       image_digest: null,
       action_key: null,
       settled_at: null,
-    })
-    .execute();
+    },
+  ];
 }
 
 export interface SettledAction {

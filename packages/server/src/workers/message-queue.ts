@@ -4,6 +4,7 @@
  */
 import { workerMessage, type WorkerMessage } from '@sheaf/wire';
 import type { Queries, TransactionQueries } from '../database/database.ts';
+import { insertRows } from '../database/given-rows.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import type { WorkerKey } from './worker-key.ts';
 
@@ -47,6 +48,45 @@ export async function queueMessage(unit: UnitOfWork, now: number, request: NewMe
   unit.announce({ type: 'message.queued', userId: request.userId, workerId: request.workerId });
   return row.id;
 }
+
+/**
+ * The same for many messages, in their order.
+ * @throws ZodError as above; then none of them is queued
+ */
+export async function queueMessages(
+  unit: UnitOfWork,
+  now: number,
+  requests: readonly NewMessage[],
+): Promise<void> {
+  const rows = requests.map((request) => {
+    const body = workerMessage.parse(request.message);
+    return {
+      user_id: request.userId,
+      worker_id: request.workerId,
+      run_uuid: request.runUuid,
+      epoch: request.epoch,
+      type: body.type,
+      body,
+      created_at: now,
+      delivered_at: null,
+      expires_at: request.expiresAt ?? null,
+    };
+  });
+  await insertRows(unit, 'message', messageColumns, rows);
+  for (const { userId, workerId } of requests) unit.announce({ type: 'message.queued', userId, workerId });
+}
+
+const messageColumns = {
+  user_id: 'text',
+  worker_id: 'text',
+  run_uuid: 'text',
+  epoch: 'integer',
+  type: 'text',
+  body: 'json',
+  created_at: 'integer',
+  delivered_at: 'integer',
+  expires_at: 'integer',
+} as const;
 
 /** All messages of a worker that are still worth delivering, oldest first. */
 export async function queuedMessages(
