@@ -76,7 +76,7 @@ export interface ServerEvidence {
 }
 
 export interface StoreEvidence {
-  /** Digests that bundles lead to, and that are not there. */
+  /** Contents of bundles that are not all there, with what is missing. */
   readonly missing: readonly string[];
   /** Digests whose blob is not what it should be, with why. */
   readonly damaged: readonly string[];

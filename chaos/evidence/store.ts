@@ -1,9 +1,8 @@
 /** Whether contents are whole, as the stores on disk tell; only while nobody uses them. */
-import { readdirSync, statSync } from 'node:fs';
+import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { DirectoryStore, markAndSweep, type Entry } from '@sheaf/trees';
+import { ContentsError, DirectoryStore, markAndSweep, verifyContents, type Entry } from '@sheaf/trees';
 import type { CacheEvidence, StoreEvidence } from './evidence.ts';
-import { readFileSync } from 'node:fs';
 
 /**
  * Reads and hashes everything in the server's store.
@@ -17,13 +16,23 @@ export async function lookOverStore(
 ): Promise<StoreEvidence> {
   const store = await DirectoryStore.open(directory);
   try {
-    // So old that nothing is removed.
-    const { missing } = await markAndSweep(store, roots, { olderThan: 0 });
+    const missing: string[] = [];
+    for (const root of roots) missing.push(...(await problemOf(store, root)));
     const damaged: string[] = [];
     for await (const { digest, problem } of store.check()) damaged.push(`${digest}: ${problem}`);
     return { missing, damaged, unfinished: unfinishedIn(directory, since) };
   } finally {
     await store.close();
+  }
+}
+
+async function problemOf(store: DirectoryStore, root: Entry): Promise<string[]> {
+  try {
+    await verifyContents(store, root);
+    return [];
+  } catch (error) {
+    if (!(error instanceof ContentsError)) throw error;
+    return [`${root.kind === 'link' ? root.target : root.digest} (${error.message})`];
   }
 }
 

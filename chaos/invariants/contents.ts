@@ -6,7 +6,7 @@ import { nameOf } from './name-of.ts';
 export function checkContents({ runs, store }: Pick<Evidence, 'runs' | 'store'>): string[] {
   return [
     ...runs.flatMap(problemsOf),
-    ...store.missing.map((digest) => `The contents ${digest} of a bundle are not there`),
+    ...store.missing.map((digest) => `The contents of a bundle are not all there: ${digest}`),
     ...store.damaged.map((digest) => `The contents ${digest} are damaged`),
   ];
 }
