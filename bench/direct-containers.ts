@@ -9,7 +9,8 @@ import type { Client, Direct } from './true-runs.ts';
 /** @param socketPath of an engine that speaks Docker's API */
 export function containersOf(socketPath: string) {
   return async (client: Client, image: string): Promise<Direct> => {
-    const { HostConfig, ...template } = await templateOf(socketPath, client, image);
+    const { template: whole, worker } = await templateOf(socketPath, client, image);
+    const { HostConfig, ...template } = whole;
     const call = (method: string, path: string, body?: unknown) => engineCall(socketPath, method, path, body);
 
     return {
@@ -29,7 +30,7 @@ export function containersOf(socketPath: string) {
         rmSync(directory, { recursive: true });
       },
       async cleared() {
-        const filters = encodeURIComponent(JSON.stringify({ label: ['sheaf.run'] }));
+        const filters = encodeURIComponent(JSON.stringify({ label: [`sheaf.worker=${worker}`] }));
         while (((await call('GET', `/containers/json?all=1&filters=${filters}`)) as []).length > 0) {
           await sleep(20);
         }

@@ -3,12 +3,15 @@ import { request } from 'node:http';
 import { eventually } from '@sheaf/testkit';
 import type { connect } from './run-latency.ts';
 
-/** What the engine was asked for when a run of ours was started, without what belongs to that run alone. */
+/**
+ * What the engine was asked for when a run of ours was started, without what belongs to that run alone; and the label by which
+ * the worker knows its containers.
+ */
 export async function templateOf(
   socketPath: string,
   client: Pick<Awaited<ReturnType<typeof connect>>, 'create' | 'kill'>,
   image: string,
-): Promise<Record<string, unknown>> {
+): Promise<{ readonly template: Record<string, unknown>; readonly worker: string }> {
   const uuid = await client.create(image, 'sleep 600');
   const inspected = await eventually('a container of ours', async () => {
     const filters = encodeURIComponent(JSON.stringify({ label: [`sheaf.run=${uuid}`], status: ['running'] }));
@@ -20,7 +23,7 @@ export async function templateOf(
   });
   await client.kill(uuid);
   const { Config, HostConfig } = inspected as Record<'Config' | 'HostConfig', Record<string, unknown>>;
-  const { Image, User, Env } = Config;
+  const { Image, User, Env, Labels } = Config;
   const floor = {
     Image,
     User,
@@ -28,7 +31,10 @@ export async function templateOf(
     WorkingDir: '/directory',
     HostConfig: { ...HostConfig, Mounts: [], Binds: ['/tmp:/directory'] },
   };
-  return { ...floor, Entrypoint: [], Cmd: ['/bin/bash', '-c', 'true'] };
+  return {
+    template: { ...floor, Entrypoint: [], Cmd: ['/bin/bash', '-c', 'true'] },
+    worker: String((Labels as Record<string, unknown>)['sheaf.worker']),
+  };
 }
 
 /** @param path below the version that our own client speaks, too */

@@ -25,7 +25,7 @@ export const runLatency: Measurement = {
     const installation = await Installation.start('docker');
     try {
       const client = await connect(installation);
-      const template = await templateOf(engine.socketPath, client, image);
+      const { template } = await templateOf(engine.socketPath, client, image);
       const ours: number[] = [];
       const ends: number[] = [];
       const floor: number[] = [];
