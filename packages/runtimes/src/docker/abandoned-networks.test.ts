@@ -129,5 +129,5 @@ it('a claim is seen by others, and ends', async () => {
 it('every rule names the bridge, so that it can be found again', () => {
   const { outside } = runNetworks('some-prefix');
 
-  expect(firewallRules(outside).every((rule) => rule.includes(outside.bridge))).toBe(true);
+  expect(firewallRules(outside).every((rule) => rule.match.includes(outside.bridge))).toBe(true);
 });

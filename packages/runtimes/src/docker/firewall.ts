@@ -5,32 +5,24 @@
 import { execFile } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
 import { promisify } from 'node:util';
+import { setRules, succeeds, unsetRules, type Rule } from '../firewall/iptables.ts';
 import { bridgePattern, type RunNetwork } from './networks.ts';
 
 const run = promisify(execFile);
-
-/** More copies of one rule than workers set at once. */
-const mostCopies = 20;
-
-type Rule = readonly [chain: string, ...match: string[]];
 
 /** Replies to the worker's own connections (netcat to a run) pass; whatever a run begins does not. */
 export function firewallRules(network: RunNetwork): readonly Rule[] {
   const begun = ['-m', 'conntrack', '--ctstate', 'NEW'];
   return [
-    ['DOCKER-USER', '-i', network.bridge, '-d', '169.254.0.0/16', '-j', 'DROP'],
-    ['INPUT', '-i', network.bridge, ...begun, '-j', 'DROP'],
+    { chain: 'DOCKER-USER', match: ['-i', network.bridge, '-d', '169.254.0.0/16', '-j', 'DROP'] },
+    { chain: 'INPUT', match: ['-i', network.bridge, ...begun, '-j', 'DROP'] },
   ];
 }
 
 /** Sets the rules that are not there yet. Answers why it could not, or undefined. */
 export async function protectHost(network: RunNetwork): Promise<string | undefined> {
   try {
-    for (const [chain, ...match] of firewallRules(network)) {
-      if (!(await succeeds(['-w', '-C', chain, ...match]))) {
-        await run('iptables', ['-w', '-I', chain, ...match]);
-      }
-    }
+    await setRules(firewallRules(network));
     return undefined;
   } catch (error) {
     return reasonOf(error);
@@ -40,9 +32,7 @@ export async function protectHost(network: RunNetwork): Promise<string | undefin
 /** Takes the rules away again, also where several workers have set them at the same time. Answers why it could not, or undefined. */
 export async function unprotectHost(network: RunNetwork): Promise<string | undefined> {
   try {
-    for (const [chain, ...match] of firewallRules(network)) {
-      for (let set = 0; set < mostCopies && (await succeeds(['-w', '-D', chain, ...match])); set += 1);
-    }
+    await unsetRules(firewallRules(network));
     return undefined;
   } catch (error) {
     return reasonOf(error);
@@ -75,17 +65,4 @@ export async function removeStrayRules(claimed: ReadonlySet<string>): Promise<st
 
 function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message.trim() : String(error);
-}
-
-async function succeeds(parameters: readonly string[]): Promise<boolean> {
-  try {
-    await run('iptables', parameters);
-    return true;
-  } catch (error) {
-    // Status 1 is the answer "no such rule"; anything else (no iptables, not root) is for the caller.
-    if (error instanceof Error && 'code' in error && error.code === 1) {
-      return false;
-    }
-    throw error;
-  }
 }

@@ -1,6 +1,7 @@
 /** Why an image cannot be had, in a sentence for the person who asked for it (execution §19, §30). */
 import { EngineError, EngineUnreachableError } from '../engine/errors.ts';
 import { ImageError, RuntimeError } from '../port.ts';
+import { RegistryError } from '../registry/client.ts';
 
 interface Cause {
   readonly pattern: RegExp;
@@ -58,7 +59,7 @@ const loginRefused: Cause = {
 };
 
 /**
- * Translates whatever the engine said about an image. Errors that are not the engine's come back as they are.
+ * Translates whatever an engine or a registry said about an image. Errors that are not theirs come back as they are.
  * @param signedIn whether the worker has a login for the registry
  */
 export function imageFailure(
@@ -75,7 +76,7 @@ export function imageFailure(
       cause: error,
     });
   }
-  if (!(error instanceof EngineError)) {
+  if (!(error instanceof EngineError || error instanceof RegistryError)) {
     return error;
   }
   const known = causes.find(({ pattern }) => pattern.test(error.message));

@@ -259,7 +259,7 @@ export class Images {
   }
 }
 
-function refuseLarger(text: string, size: number, maximum: number | undefined): void {
+export function refuseLarger(text: string, size: number, maximum: number | undefined): void {
   if (maximum !== undefined && maximum > 0 && size > maximum) {
     throw new ImageError(
       `The size of ${text}: ${formatSize(size)} exceeds the maximum image size allowed ${formatSize(maximum)}.`,

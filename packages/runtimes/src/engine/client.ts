@@ -93,6 +93,11 @@ export class EngineClient {
     await drain(await this.#send('DELETE', `/containers/${id}`, { query: { force: true, v: true } }));
   }
 
+  /** The files of a container, whether it has ever run or not, as a tar archive. */
+  async exportContainer(id: string): Promise<Readable> {
+    return await this.#send('GET', `/containers/${id}/export`);
+  }
+
   /** Containers in any state: with all these labels (`name=value`), or made from this image or one built on it. */
   async listContainers(
     filter: { readonly label: readonly string[] } | { readonly ancestor: readonly string[] },

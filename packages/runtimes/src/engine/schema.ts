@@ -34,6 +34,7 @@ export const Image = z.object({
   RepoDigests: z.array(z.string()).nullish(),
   Size: z.number(),
   Architecture: z.string().nullish(),
+  Config: z.object({ Env: z.array(z.string()).nullish() }).nullish(),
 });
 export const ImageList = z.array(Image);
 export type Image = z.infer<typeof Image>;

@@ -2,15 +2,20 @@
  * Commands that are started inside a sandbox that exists already: a process joins the run's control groups and namespaces, gives
  * up its rights as the run's own command did, and becomes the command. Terminals come from util-linux's `script`.
  */
-import { spawn, execFile, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import type { Readable } from 'node:stream';
 import { promisify } from 'node:util';
-import { quoteShellWord } from '@sheaf/domain';
 import { ChildSession } from '../exec/child-session.ts';
 import { commandOnPath, marked } from '../exec/marking.ts';
-import { RuntimeError, type ExecRequest, type ExecSession } from '../port.ts';
+import { startSessionProcess } from '../exec/start-process.ts';
+import {
+  plainEnvironment,
+  setTerminalSize,
+  terminalDescriptor,
+  terminalName,
+  withTerminal,
+} from '../exec/terminals.ts';
+import type { ExecRequest, ExecSession } from '../port.ts';
 import { becomeUser, dropEverything } from './bubblewrap.ts';
 import { killMarkedInside } from './processes.ts';
 import type { SandboxUser } from './user.ts';
@@ -33,7 +38,7 @@ export interface EnterableSandbox {
 }
 
 /** Descriptor on which the outer script says which terminal it has, and that everything is in place. */
-const readyDescriptor = 3;
+const readyDescriptor = terminalDescriptor;
 
 // Outside: the terminal's name and size, then the control groups. Whoever waits for the command must not fall to the keys that
 // are meant for it.
@@ -56,11 +61,6 @@ shift 2
 exec "$@"
 `;
 
-const plainEnvironment = {
-  PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
-  LC_ALL: 'C',
-};
-
 /** @throws RuntimeError the system lacks a program that is needed */
 export async function execInSandbox(
   sandbox: EnterableSandbox,
@@ -68,7 +68,7 @@ export async function execInSandbox(
 ): Promise<ExecSession> {
   const mark = randomBytes(12).toString('hex');
   const variables = { ...sandbox.environment, ...environment, ...marked(mark) };
-  const size = terminal ?? { rows: 0, columns: 0 };
+  const asked = terminal ?? { rows: 0, columns: 0 };
   const restored = terminal !== null && (await canRestoreSignals());
   const words = [
     '/bin/sh',
@@ -77,8 +77,8 @@ export async function execInSandbox(
     'enter',
     sandbox.groups.join(' '),
     // A terminal of no size has one all the same.
-    String(terminal ? Math.max(size.rows, 1) : 0),
-    String(Math.max(size.columns, 1)),
+    String(terminal ? Math.max(asked.rows, 1) : 0),
+    String(Math.max(asked.columns, 1)),
     restored ? keySignals.join(' ') : '',
     ...pinnedTo(sandbox.cpuset),
     ...enterCommand(sandbox),
@@ -94,12 +94,12 @@ export async function execInSandbox(
     sandbox.directory,
     ...commandOnPath(command),
   ];
-  const child = terminal ? await start(withTerminal(words)) : await start(words);
+  const child = await startSessionProcess(terminal ? withTerminal(words) : words);
   const name = terminal ? await terminalName(child) : undefined;
   return new ChildSession(child, {
     kill: () => killMarkedInside(sandbox.first, mark),
-    resize: async ({ rows, columns }) => {
-      if (name !== undefined) await setSize(name, rows, columns);
+    resize: async (size) => {
+      if (name !== undefined) await setTerminalSize(name, size);
     },
   });
 }
@@ -129,41 +129,6 @@ export function pinnedTo(cpuset: readonly number[]): string[] {
   return cpuset.length === 0 ? [] : ['/usr/bin/taskset', '--cpu-list', cpuset.join(',')];
 }
 
-function withTerminal(words: readonly string[]): string[] {
-  const line = words.map(quoteShellWord).join(' ');
-  return ['script', '--quiet', '--return', '--echo', 'always', '--command', `exec ${line}`, '/dev/null'];
-}
-
-async function start(words: readonly string[]): Promise<ChildProcessWithoutNullStreams> {
-  const [program = '', ...parameters] = words;
-  const child = spawn(program, parameters, {
-    cwd: '/',
-    detached: true,
-    env: { ...plainEnvironment, SHELL: '/bin/sh' },
-    stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
-  }) as unknown as ChildProcessWithoutNullStreams;
-  try {
-    await once(child, 'spawn');
-  } catch (error) {
-    throw new RuntimeError(`The command could not be started: ${program} is not installed on the worker`, {
-      userError: false,
-      cause: error,
-    });
-  }
-  return child;
-}
-
-/** Undefined: it ended before it had one. `script` keeps the descriptor open, so that there is no end to wait for. */
-async function terminalName(child: ChildProcessWithoutNullStreams): Promise<string | undefined> {
-  const pipe = child.stdio[readyDescriptor] as Readable;
-  let said = '';
-  for await (const piece of pipe.setEncoding('utf8') as AsyncIterable<string>) {
-    said += piece;
-    if (said.includes('\n')) break;
-  }
-  return /^\/dev\/\S+$/m.exec(said)?.[0];
-}
-
 const run = promisify(execFile);
 
 const keySignals = ['INT', 'QUIT'];
@@ -176,15 +141,4 @@ function canRestoreSignals(): Promise<boolean> {
     () => false,
   );
   return restoring;
-}
-
-async function setSize(terminal: string, rows: number, columns: number): Promise<void> {
-  try {
-    await run('stty', ['-F', terminal, 'rows', String(rows), 'cols', String(columns)], {
-      env: plainEnvironment,
-    });
-  } catch (error) {
-    // It has ended, and its terminal with it.
-    if (!(error instanceof Error && 'code' in error && error.code === 1)) throw error;
-  }
 }

@@ -100,7 +100,9 @@ export async function listRecords(stateDirectory: string): Promise<{ uuid: strin
 }
 
 /** The status the supervisor wrote, and when; undefined: it wrote none (or was cut off while writing). */
-export async function readExit(paths: RunPaths): Promise<{ code: number; at: number } | undefined> {
+export async function readExit(
+  paths: Pick<RunPaths, 'exit'>,
+): Promise<{ code: number; at: number } | undefined> {
   const file = await openOrUndefined(paths.exit);
   if (file === undefined) {
     return undefined;

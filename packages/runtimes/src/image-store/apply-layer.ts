@@ -1,0 +1,207 @@
+/**
+ * Puts one layer of an image on top of those below it (OCI image specification, "Layer Filesystem Changeset"): files, links and
+ * directories with owners, modes and times; whiteouts take away what is below. Devices and pipes are left out: no run may use an
+ * image's devices anyway. Extended attributes are left out too: without new privileges, those that matter have no effect.
+ *
+ * Calls are synchronous, as many small files want it; between two pieces of the stream everybody else has a turn.
+ */
+import {
+  chmodSync,
+  closeSync,
+  lchownSync,
+  linkSync,
+  lutimesSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import { readTar, type TarAttributes, type TarMember } from '@sheaf/trees';
+import { bytesOf, DamagedImageError, lookAt, namesOf, resolveDirectory } from './scope.ts';
+
+const whiteout = '.wh.';
+const opaque = '.wh..wh..opq';
+/** Files up to this size are written in one call. Bytes. */
+const small = 256 * 1024;
+
+export interface AppliedLayer {
+  /** Of the files in it. */
+  readonly bytes: number;
+  /** Devices and pipes. */
+  readonly leftOut: number;
+}
+
+/**
+ * @param root a directory that nobody else can write to
+ * @throws DamagedImageError, InvalidArchiveError, and what the system says (`ENOSPC`)
+ */
+export async function applyLayer(archive: AsyncIterable<Uint8Array>, root: string): Promise<AppliedLayer> {
+  const layer = new Layer(Buffer.from(root).toString('latin1'));
+  for await (const member of readTar(archive)) {
+    await layer.add(member);
+  }
+  layer.finish();
+  return layer;
+}
+
+class Layer implements AppliedLayer {
+  readonly #root: string;
+  /** What this very layer has brought: its whiteouts are about what is below. */
+  readonly #brought = new Set<string>();
+  /** The directories in which that is. */
+  readonly #around = new Set<string>();
+  /** Times of directories are set at the end: each file that comes would change them. */
+  readonly #times: [string, number][] = [];
+  bytes = 0;
+  leftOut = 0;
+
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  async add(member: TarMember): Promise<void> {
+    const names = namesOf(member.name.toString('latin1'));
+    const last = names.at(-1);
+    if (last === undefined) {
+      this.#adopt(this.#root, member);
+      return;
+    }
+    const parent = resolveDirectory(this.#root, names.slice(0, -1), { make: !last.startsWith(whiteout) });
+    if (parent === undefined) return;
+    if (last.startsWith(whiteout)) {
+      this.#takeAway(parent, last);
+      return;
+    }
+    await this.#put(`${parent}/${last}`, member);
+  }
+
+  finish(): void {
+    for (const [path, modified] of this.#times.toReversed()) utimesSync(bytesOf(path), modified, modified);
+  }
+
+  #takeAway(parent: string, name: string): void {
+    if (name === opaque) {
+      for (const child of readdirSync(bytesOf(parent), 'latin1')) this.#removeOld(`${parent}/${child}`);
+      return;
+    }
+    const hidden = name.slice(whiteout.length);
+    // Others of these names are notes of a file system that Docker once used.
+    if (hidden.startsWith(whiteout)) return;
+    if (hidden === '' || hidden === '.' || hidden === '..') {
+      throw new DamagedImageError(`it takes away something outside of a directory (${name})`);
+    }
+    this.#removeOld(`${parent}/${hidden}`);
+  }
+
+  /** Removes what came with layers below, and leaves what came with this one. */
+  #removeOld(path: string): void {
+    const found = lookAt(path);
+    if (found === undefined) return;
+    if (!this.#brought.has(path) && !this.#around.has(path)) {
+      remove(path);
+      return;
+    }
+    if (!found.isDirectory()) return;
+    for (const child of readdirSync(bytesOf(path), 'latin1')) this.#removeOld(`${path}/${child}`);
+  }
+
+  async #put(path: string, member: TarMember): Promise<void> {
+    switch (member.type) {
+      case '5':
+        this.#makeDirectory(path, member);
+        break;
+      case '0':
+      case '7':
+        await this.#writeFile(path, member);
+        break;
+      case '1':
+        this.#makeHardLink(path, member.link.toString('latin1'));
+        break;
+      case '2':
+        this.#makeLink(path, member);
+        break;
+      default:
+        this.leftOut += 1;
+        return;
+    }
+    this.#brought.add(path);
+    for (let above = dirname(path); !this.#around.has(above) && above !== '/'; above = dirname(above)) {
+      this.#around.add(above);
+    }
+  }
+
+  #makeDirectory(path: string, member: TarMember): void {
+    const found = lookAt(path);
+    if (found?.isDirectory() !== true) {
+      if (found !== undefined) remove(path);
+      mkdirSync(bytesOf(path));
+    }
+    this.#adopt(path, member);
+  }
+
+  #adopt(path: string, member: TarMember): void {
+    const { uid, gid, modified } = member.attributes();
+    lchownSync(bytesOf(path), uid, gid);
+    chmodSync(bytesOf(path), member.mode & 0o7777);
+    this.#times.push([path, modified]);
+  }
+
+  async #writeFile(path: string, member: TarMember): Promise<void> {
+    if (lookAt(path) !== undefined) remove(path);
+    const attributes = member.attributes();
+    const { mode, size } = member;
+    if (size <= small) {
+      writeFileSync(bytesOf(path), await member.bytes(), { flag: 'wx', mode: 0o600 });
+    } else {
+      const file = openSync(bytesOf(path), 'wx', 0o600);
+      try {
+        for await (const piece of member.body()) writeWhole(file, piece);
+      } finally {
+        closeSync(file);
+      }
+    }
+    this.bytes += size;
+    // The owner first: a change of it takes the bits away that lend somebody's rights.
+    if (attributes.uid !== 0 || attributes.gid !== 0) {
+      lchownSync(bytesOf(path), attributes.uid, attributes.gid);
+    }
+    chmodSync(bytesOf(path), mode & 0o7777);
+    utimesSync(bytesOf(path), attributes.modified, attributes.modified);
+  }
+
+  /** A second name for a file of the image, which may be one of a layer below. */
+  #makeHardLink(path: string, target: string): void {
+    const names = namesOf(target);
+    const directory = resolveDirectory(this.#root, names.slice(0, -1), { make: false });
+    const source = `${directory}/${names.at(-1)}`;
+    const found = directory === undefined ? undefined : lookAt(source);
+    if (found === undefined || found.isDirectory()) {
+      throw new DamagedImageError(`it has a link to a file that is not in it (${target.slice(0, 200)})`);
+    }
+    if (source === path) return;
+    if (lookAt(path) !== undefined) remove(path);
+    linkSync(bytesOf(source), bytesOf(path));
+  }
+
+  #makeLink(path: string, member: TarMember): void {
+    if (lookAt(path) !== undefined) remove(path);
+    const { uid, gid, modified }: TarAttributes = member.attributes();
+    symlinkSync(member.link, bytesOf(path));
+    lchownSync(bytesOf(path), uid, gid);
+    lutimesSync(bytesOf(path), modified, modified);
+  }
+}
+
+/** Never follows a link. */
+function remove(path: string): void {
+  rmSync(bytesOf(path), { recursive: true, force: true });
+}
+
+function writeWhole(file: number, bytes: Buffer): void {
+  for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at);
+}
