@@ -89,7 +89,7 @@ export class Worker {
       saved,
       workerId: settings.id,
       directory: runDirectories,
-      changed: (uuid) => this.#reporter.changed(uuid),
+      changed: (uuid, urgency) => this.#reporter.changed(uuid, urgency),
       countChanged: () => this.#noteCount(),
     });
     this.#disk = new DiskRoom({

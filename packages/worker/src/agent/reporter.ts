@@ -26,10 +26,18 @@ export interface ReporterOptions {
 }
 
 const backOff = { first: 250, longest: 30_000 };
+/** Milliseconds that what is not urgent waits for company: a run of a moment is told of in a few reports instead of one a step. */
+const leisure = 100;
+
+/** Whether somebody waits for it: a change of state is told at once, words about it a little later. */
+export type Urgency = 'now' | 'soon';
 
 export class Reporter {
   readonly #options: ReporterOptions;
   #changed = new Set<string>();
+  /** There is something in it that does not wait for company. */
+  #urgent = false;
+  #soon: NodeJS.Timeout | undefined;
   #sending: Promise<void> | undefined;
   /** Nothing is sent before the first check-in: the server does not know the worker yet. */
   #open = false;
@@ -41,22 +49,30 @@ export class Reporter {
   open(): void {
     if (this.#open) return;
     this.#open = true;
-    this.#wake();
+    this.#hurry();
   }
 
-  changed(uuid: string): void {
+  changed(uuid: string, urgency: Urgency): void {
     this.#changed.add(uuid);
-    this.#wake();
-  }
-
-  /** Sends what was acknowledged meanwhile, if the next check-in may be far away. */
-  acknowledge(): void {
-    this.#wake();
+    if (urgency === 'now') this.#hurry();
+    else this.#wait();
   }
 
   /** Returns when everything that had changed is with the server, or the signal has fired. */
   async settled(): Promise<void> {
+    if (this.#hasNews()) this.#hurry();
     while (this.#sending !== undefined) await this.#sending;
+  }
+
+  #wait(): void {
+    this.#soon ??= setTimeout(() => this.#hurry(), leisure).unref();
+  }
+
+  #hurry(): void {
+    clearTimeout(this.#soon);
+    this.#soon = undefined;
+    this.#urgent = true;
+    this.#wake();
   }
 
   #wake(): void {
@@ -66,7 +82,8 @@ export class Reporter {
       .then(() => this.#sendAll())
       .finally(() => {
         this.#sending = undefined;
-        if (this.#hasNews()) this.#wake();
+        if (this.#urgent) this.#wake();
+        else if (this.#hasNews()) this.#wait();
       });
   }
 
@@ -77,14 +94,16 @@ export class Reporter {
   async #sendAll(): Promise<void> {
     const { signal, clock, random, log } = this.#options;
     let failures = 0;
-    while (this.#hasNews() && !signal.aborted) {
+    while (this.#urgent && !signal.aborted) {
       const uuids = this.#changed;
       this.#changed = new Set();
+      this.#urgent = false;
       try {
         await this.#send(uuids);
         failures = 0;
       } catch (error) {
         for (const uuid of uuids) this.#changed.add(uuid);
+        this.#urgent = true;
         if (signal.aborted) return;
         failures += 1;
         log.debug({ error: messageOf(error), failures }, 'report failed');

@@ -32,6 +32,8 @@ export class ImageCache {
   readonly #reserved = new Map<string, { readonly id: string; readonly until: number }>();
   readonly #missing = new Map<string, { reason: string; until: number }>();
   #working: Promise<void> = Promise.resolve();
+  /** What the file says. */
+  #written: string | undefined;
 
   private constructor(options: ImageCacheOptions, used: Map<string, { size: number; usedAt: number }>) {
     this.#options = options;
@@ -116,7 +118,10 @@ export class ImageCache {
       if (await this.#remove(id)) this.#used.delete(id);
       else staying.add(id);
     }
-    await writeWhole(path, JSON.stringify(Object.fromEntries(this.#used)));
+    const text = JSON.stringify(Object.fromEntries(this.#used));
+    if (text === this.#written) return;
+    await writeWhole(path, text);
+    this.#written = text;
   }
 
   /** Answers whether it is gone: a container of somebody else may use it, and one that cannot be removed must not keep the rest. */

@@ -1,9 +1,10 @@
 /** A run this worker holds: its record, what is seen of it right now, and the signals that interrupt it. */
+import type { Urgency } from '../agent/reporter.ts';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { Interruption, strongerCause } from './interruption.ts';
 import { isExecuting, type KillCause, type RunRecord, type Step } from './record.ts';
-import { nothingSeen, type LiveState } from './report.ts';
+import { nothingSeen, reportedState, type LiveState } from './report.ts';
 import type { SavedRuns } from './saved-runs.ts';
 import { enterStep } from './stage-times.ts';
 import { Throttle } from './throttle.ts';
@@ -19,7 +20,7 @@ export interface HeldRunOptions {
   readonly saved: SavedRuns;
   readonly log: Log;
   /** Called whenever there is something new to report. */
-  readonly changed: () => void;
+  readonly changed: (urgency: Urgency) => void;
 }
 
 export class HeldRun {
@@ -41,7 +42,7 @@ export class HeldRun {
 
   constructor(options: HeldRunOptions) {
     this.#options = options;
-    this.#saying = new Throttle(1000, options.changed);
+    this.#saying = new Throttle(1000, () => options.changed('soon'));
     this.record = options.record;
     this.directory = options.directory;
     this.recovered = options.recovered;
@@ -78,7 +79,7 @@ export class HeldRun {
 
   notice(live: LiveState): void {
     this.#live = live;
-    this.#options.changed();
+    this.#options.changed('soon');
   }
 
   /** Wants the run dead. Told again, nothing more happens: the server repeats itself with every report. */
@@ -98,10 +99,11 @@ export class HeldRun {
   }
 
   enter(step: Step, now: number): void {
+    const before = reportedState(this.record.step);
     enterStep(this.record, step, now);
     this.#live = { ...this.#live, status: '' };
     if (!isExecuting(step)) this.#endCommand();
-    this.#options.changed();
+    this.#options.changed(reportedState(step) === before ? 'soon' : 'now');
   }
 
   markFinalized(): void {
@@ -118,6 +120,11 @@ export class HeldRun {
         'the record of a run cannot be saved',
       );
     }
+  }
+
+  /** The record is on disk a moment later, together with what else happens until then. */
+  saveSoon(): void {
+    this.#options.saved.saveSoon(this.record, () => this.save());
   }
 
   #interruptWith(cause: KillCause): void {

@@ -1,6 +1,7 @@
 /** All runs this worker holds: accepts new ones, passes messages on to them, and lets go of those that are over. */
 import type { RunMessage, RunReportInput } from '@sheaf/wire';
 import { join } from 'node:path';
+import type { Urgency } from '../agent/reporter.ts';
 import { messageOf } from '../errors.ts';
 import { HeldRun } from './held-run.ts';
 import { newRecord, type RunRecord } from './record.ts';
@@ -17,7 +18,7 @@ export interface HeldRunsOptions {
   /** The directory of all run directories. */
   readonly directory: string;
   /** Something about a run has changed that the server should hear of. */
-  readonly changed: (uuid: string) => void;
+  readonly changed: (uuid: string, urgency: Urgency) => void;
   /** A run has come or gone. */
   readonly countChanged: () => void;
 }
@@ -127,7 +128,7 @@ export class HeldRuns {
       saved,
       log: tools.log,
       directory: sharedDirectoryOf(record.message) ?? join(directory, record.uuid),
-      changed: () => this.#options.changed(record.uuid),
+      changed: (urgency) => this.#options.changed(record.uuid, urgency),
     });
     this.#runs.set(record.uuid, run);
     if (recovered) this.#restore(record);
@@ -137,7 +138,8 @@ export class HeldRuns {
     });
     this.#loops.set(record.uuid, loop);
     this.#options.countChanged();
-    this.#options.changed(record.uuid);
+    // Of a new one the server has just heard: it has granted it.
+    this.#options.changed(record.uuid, recovered ? 'now' : 'soon');
     return run;
   }
 
@@ -158,7 +160,7 @@ export class HeldRuns {
       const end = await executeRun(run, tools, gone);
       tools.log.info({ run: run.uuid, end, failure: run.record.failure }, 'run over');
       if (end !== 'restaged') await saved.remove(run.uuid);
-      else this.#options.changed(run.uuid);
+      else this.#options.changed(run.uuid, 'now');
     } catch (error) {
       if (tools.shutdown.aborted) return;
       // Nothing is known to lead here; the record stays, and the next worker has another look.

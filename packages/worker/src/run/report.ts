@@ -70,7 +70,8 @@ export function containerSeconds(record: RunRecord, now: number): number {
   return Math.max(0, ((record.finishedAt ?? now) - record.startedAt) / 1000);
 }
 
-function reportedState(step: Step): RunReportInput['state'] | undefined {
+/** Undefined for what the server must not hear of. */
+export function reportedState(step: Step): RunReportInput['state'] | undefined {
   switch (step) {
     case 'prepare':
     case 'start':

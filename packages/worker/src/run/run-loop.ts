@@ -90,8 +90,8 @@ function enter({ run, tools }: Attempt, next: Step): void {
     blame(record, record.kill.kind === 'limit' ? 'limit' : null);
   }
   run.enter(next, tools.clock.now());
-  // Not waited for: what must not happen before the record is on disk waits for that itself.
-  void run.save();
+  // What must not happen before the record is on disk waits for that itself.
+  run.saveSoon();
 }
 
 async function end(

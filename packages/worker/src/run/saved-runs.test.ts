@@ -61,3 +61,30 @@ it.each(['', '{', '[]', '{"version":1}', '{"version":"1"}'])('puts aside what is
   expect(await load()).toHaveLength(1);
   expect(readdirSync(directory).toSorted()).toEqual(['0xb7.json', '0xdd.json.unreadable']);
 });
+
+it('writes once what changes several times in a moment, and at once what the end waits for', async () => {
+  keep(`${(JSON.parse(recorded) as { uuid: string }).uuid}.json`, recorded);
+  const [record] = await load();
+  if (record === undefined) throw new Error('there is a record');
+  const saved = await SavedRuns.open(directory, silent);
+  let writes = 0;
+  const save = () => {
+    writes += 1;
+    return saved.save(record);
+  };
+
+  for (const step of ['collect', 'upload', 'finish'] as const) {
+    record.step = step;
+    saved.saveSoon(record, save);
+  }
+  expect(await load()).toMatchObject([{ step: 'watch' }]);
+  await saved.settle();
+
+  expect(writes).toBe(1);
+  expect(await load()).toMatchObject([{ step: 'finish' }]);
+
+  saved.saveSoon(record, save);
+  await saved.remove(record.uuid);
+  await saved.settle();
+  expect(await load()).toEqual([]);
+});

@@ -8,6 +8,9 @@ import type { Log } from '../log.ts';
 import { StartProblem } from '../settings/settings.ts';
 import { recordVersion, runRecord, type RunRecord } from './record.ts';
 
+/** Milliseconds in which changes that nobody waits for gather: most runs of a moment never need another write. */
+const leisure = 100;
+
 const versioned = z.object({ version: z.int() });
 
 interface Pending {
@@ -22,6 +25,8 @@ export class SavedRuns {
   readonly #writing = new Map<string, Promise<void>>();
   /** What is to be written after it. */
   readonly #pending = new Map<string, Pending>();
+  /** Saves that are about to begin. */
+  readonly #soon = new Map<string, { readonly timer: NodeJS.Timeout; readonly save: () => Promise<void> }>();
 
   private constructor(directory: string, log: Log) {
     this.#directory = directory;
@@ -66,6 +71,7 @@ export class SavedRuns {
 
   /** Returns once the record as it is now is on disk. Calls made while one is being written share the next write. */
   save(record: RunRecord): Promise<void> {
+    this.#forgetSoon(record.uuid);
     const text = JSON.stringify(record);
     const pending = this.#pending.get(record.uuid);
     if (pending !== undefined) {
@@ -79,8 +85,20 @@ export class SavedRuns {
     return saved;
   }
 
+  /** Calls `save` a moment later, unless the record has been saved by then. */
+  saveSoon({ uuid }: RunRecord, save: () => Promise<void>): void {
+    if (this.#soon.has(uuid)) return;
+    this.#soon.set(uuid, { timer: setTimeout(() => void save(), leisure).unref(), save });
+  }
+
+  #forgetSoon(uuid: string): void {
+    clearTimeout(this.#soon.get(uuid)?.timer);
+    this.#soon.delete(uuid);
+  }
+
   /** Forgets a run, after what is being written about it. */
   async remove(uuid: string): Promise<void> {
+    this.#forgetSoon(uuid);
     this.#pending.delete(uuid);
     await Promise.allSettled([this.#writing.get(uuid)]);
     this.#writing.delete(uuid);
@@ -89,6 +107,7 @@ export class SavedRuns {
 
   /** Waits for everything that is being written. */
   async settle(): Promise<void> {
+    for (const { save } of this.#soon.values()) void save();
     await Promise.allSettled(this.#writing.values());
   }
 

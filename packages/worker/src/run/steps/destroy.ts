@@ -34,7 +34,7 @@ async function destroy({ run, tools }: Attempt): Promise<void> {
     }
   }
   record.destroyed = true;
-  void run.save();
+  run.saveSoon();
 }
 
 async function pause(failures: number, { clock, random, shutdown }: Attempt['tools']): Promise<void> {
