@@ -120,7 +120,9 @@ export {
 
 export { limitProblems } from './schedule/limits.ts';
 export {
+  askedOf,
   defaultRequestSettings,
+  priorityOf,
   resolveRequest,
   withTag,
   type RequestSettings,

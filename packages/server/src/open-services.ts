@@ -10,6 +10,7 @@ import { openDatabase } from './database/open.ts';
 import { unitsOfWork } from './database/unit-of-work.ts';
 import { createEvents } from './events/events.ts';
 import { makePrivateDirectory } from './files/private-directory.ts';
+import { WaitingReasons } from './runs/waiting-reasons.ts';
 import type { Clock, Ids, Services } from './services.ts';
 import type { Settings } from './settings/settings.ts';
 
@@ -33,6 +34,7 @@ export async function openServices(
       database,
       unitOfWork: unitsOfWork(database, events),
       events,
+      reasons: new WaitingReasons(),
       store,
       clock,
       ids: randomIds,

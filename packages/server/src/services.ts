@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import type { Database } from './database/database.ts';
 import type { RunUnitOfWork } from './database/unit-of-work.ts';
 import type { Events } from './events/events.ts';
+import type { WaitingReasons } from './runs/waiting-reasons.ts';
 import type { Settings } from './settings/settings.ts';
 
 /** What every part of the server is given; only `main.ts` knows the concrete classes behind it. */
@@ -12,6 +13,8 @@ export interface Services {
   readonly database: Database;
   readonly unitOfWork: RunUnitOfWork;
   readonly events: Events;
+  /** Why runs wait. */
+  readonly reasons: WaitingReasons;
   readonly store: BlobStore;
   readonly clock: Clock;
   readonly ids: Ids;

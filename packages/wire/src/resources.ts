@@ -163,12 +163,14 @@ export interface TargetInfo {
   resolved_target?: { bundle_uuid: string; subpath: string };
 }
 
-/** `GET /rest/bundles/<uuid>/changes?after=N&timeout=S` (new in Sheaf): held until the version is greater than N. */
+/** `GET /rest/bundles/<uuid>/changes?after=N&timeout=S` (new in Sheaf): held until something has changed since version N. */
 export interface BundleChange {
   uuid: string;
   version: number;
   state: string;
   state_details: string | null;
+  /** Given back as `seen`, the answer comes as soon as the details of a run that waits are others; absent from older servers. */
+  details_tag?: string;
 }
 
 /** An element of `GET /rest/bundles/<uuid>/events` (new in Sheaf): something that happened to a bundle, oldest first. */

@@ -22,7 +22,7 @@ export class BundleWatch {
   readonly #client: RestClient;
   readonly #uuid: string;
   readonly #options: WatchOptions;
-  #version = 0;
+  #seen: Pick<BundleChange, 'version' | 'details_tag'> = { version: 0 };
   #latest: BundleChange | undefined;
   #next: Promise<BundleChange> | undefined;
 
@@ -58,11 +58,13 @@ export class BundleWatch {
   async #ask(): Promise<BundleChange> {
     for (;;) {
       const change = await this.#through(() =>
-        awaitChange(this.#client, this.#uuid, this.#version, heldFor, this.#options.signal),
+        awaitChange(this.#client, this.#uuid, this.#seen, heldFor, this.#options.signal),
       );
-      const isNews = this.#latest === undefined || change.version > this.#version;
+      const { version, details_tag } = this.#seen;
+      const isNews =
+        this.#latest === undefined || change.version > version || change.details_tag !== details_tag;
       this.#latest = change;
-      this.#version = Math.max(this.#version, change.version);
+      this.#seen = { ...change, version: Math.max(version, change.version) };
       if (isNews) this.#options.onChange?.(change);
       if (isNews || isFinal(change.state as BundleState)) return change;
     }

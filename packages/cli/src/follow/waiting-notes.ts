@@ -77,7 +77,7 @@ export class WaitingNotes {
   /** Whoever waits for the bundle finds out by itself that the server is away, and says so. */
   async #ask(): Promise<BundleChange | undefined> {
     const { client, uuid } = this.#options;
-    return await awaitChange(client, uuid, 0, 0).catch(() => undefined);
+    return await awaitChange(client, uuid, { version: 0 }, 0).catch(() => undefined);
   }
 
   /** Never keeps the program from ending. */

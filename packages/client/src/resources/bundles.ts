@@ -175,18 +175,18 @@ export async function actOnBundles(client: RestClient, actions: readonly BundleA
 }
 
 /**
- * Waits at the server until the bundle's version is greater than `after`, or the time is over (new in Sheaf).
+ * Waits at the server until the bundle is not what was `seen` any more, or the time is over (new in Sheaf).
  * @param seconds at most 55, so that proxies do not cut the connection.
  */
 export async function awaitChange(
   client: RestClient,
   uuid: string,
-  after: number,
+  seen: Pick<BundleChange, 'version' | 'details_tag'>,
   seconds: number,
   signal?: AbortSignal,
 ): Promise<BundleChange> {
   const answer = await client.json<BundleChange | { data: BundleChange }>('GET', `/bundles/${uuid}/changes`, {
-    query: { after, timeout: seconds },
+    query: { after: seen.version, seen: seen.details_tag, timeout: seconds },
     idleTimeout: (seconds + 30) * 1000,
     ...(signal === undefined ? {} : { signal }),
   });

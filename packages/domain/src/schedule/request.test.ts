@@ -1,9 +1,26 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { metadataKeys } from '../bundle/metadata-table.ts';
 import { limitProblems } from './limits.ts';
-import { defaultRequestSettings, resolveRequest, withTag } from './request.ts';
+import { askedOf, defaultRequestSettings, resolveRequest, withTag } from './request.ts';
 
 const gibibyte = 1024 ** 3;
 const left = { time: 3600, disk: 10 * gibibyte };
+
+it('is read from what a run asks for alone', () => {
+  const value = fc.oneof(
+    fc.constantFrom<string | number | boolean | null>('', '0', '1g', '2h', 'x', true, false, null),
+    fc.integer({ min: -1, max: 9 }),
+  );
+  const keys = metadataKeys('run').map(({ key }) => key);
+  fc.assert(
+    fc.property(fc.dictionary(fc.constantFrom(...keys), value, { maxKeys: keys.length }), (metadata) => {
+      expect(resolveRequest(askedOf(metadata), defaultRequestSettings, left)).toEqual(
+        resolveRequest(metadata, defaultRequestSettings, left),
+      );
+    }),
+  );
+});
 
 describe('requests', () => {
   const resolve = (metadata: Parameters<typeof resolveRequest>[0], settings = {}, quota = left): unknown => {

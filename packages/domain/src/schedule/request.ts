@@ -87,8 +87,32 @@ export function resolveRequest(
     network: metadata['request_network'] === true,
     sharedMemory: given(sharedMemory.value),
     queue: text(metadata, 'request_queue'),
-    priority: priorityOf(metadata['request_priority']),
+    priority: priorityOf(metadata),
   });
+}
+
+/** The metadata that `resolveRequest` reads: runs that agree in them ask for the same. */
+const requestKeys = [
+  'request_memory',
+  'request_disk',
+  'request_time',
+  'request_shared_memory',
+  'request_cpus',
+  'request_gpus',
+  'request_docker_image',
+  'request_network',
+  'request_queue',
+  'request_priority',
+] as const;
+
+/** What a run asks for, without all that is only its own: all that `resolveRequest` needs, and little to keep. */
+export function askedOf(metadata: Metadata): Metadata {
+  const asked: Record<string, MetadataValue> = {};
+  for (const key of requestKeys) {
+    const value = metadata[key];
+    if (value !== undefined) asked[key] = value;
+  }
+  return asked;
 }
 
 /** Nothing of something is as good as not said. */
@@ -131,7 +155,9 @@ function count(metadata: Metadata, key: string): Outcome<number> {
   return failure(`${key}: expected a whole number, 0 or more, not ${String(value)}`);
 }
 
-function priorityOf(value: MetadataValue | undefined): number {
+/** Larger first, 0 where none is given. */
+export function priorityOf(metadata: Metadata): number {
+  const value = metadata['request_priority'];
   const number = typeof value === 'boolean' ? Number(value) : value;
   return typeof number === 'number' && Number.isFinite(number) ? number : 0;
 }

@@ -17,7 +17,7 @@ export function registerChangeRoutes(app: FastifyInstance, services: Services): 
     const viewer = requireUser(request);
     const { data } = parse(bundlePatchRequest, request.body);
     const rows = await updateBundles(services, viewer, data);
-    return sendJson(reply, await bundlesDocument(services.database.queries, viewer, rows, plainFetch));
+    return sendJson(reply, await bundlesDocument(services, viewer, rows, plainFetch));
   });
 
   app.delete('/rest/bundles', { config }, async (request, reply) => {

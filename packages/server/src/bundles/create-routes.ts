@@ -23,7 +23,7 @@ export function registerCreateRoutes(app: FastifyInstance, services: Services): 
       // The second name is what `cl make --store` sends (rest-api.md §13).
       storeUuid: query.given('bundle_store') ?? query.given('bundle_store_uuid'),
     });
-    return sendJson(reply, await bundlesDocument(services.database.queries, viewer, rows, plainFetch));
+    return sendJson(reply, await bundlesDocument(services, viewer, rows, plainFetch));
   });
 }
 

@@ -21,7 +21,7 @@ export function registerFetchRoutes(app: FastifyInstance, services: Services): v
   app.get<UuidRoute>('/rest/bundles/:uuid', { config }, async (request, reply) => {
     const options = fetchOptions(queryOf(request));
     const rows = await existingBundles(queries, [request.params.uuid]);
-    const { data, ...rest } = await bundlesDocument(queries, request.viewer, rows, options);
+    const { data, ...rest } = await bundlesDocument(services, request.viewer, rows, options);
     return sendJson(reply, { data: data[0], ...rest });
   });
 
@@ -44,6 +44,6 @@ export function registerFetchRoutes(app: FastifyInstance, services: Services): v
     }
     const uuids = depth === undefined ? selected : await withDescendants(queries, selected, depth);
     const rows = await existingBundles(queries, uuids);
-    return sendJson(reply, await bundlesDocument(queries, viewer, rows, options));
+    return sendJson(reply, await bundlesDocument(services, viewer, rows, options));
   });
 }

@@ -33,14 +33,14 @@ export function registerFinishRoutes(app: FastifyInstance, services: Services): 
       const changes: BundleChanges = success ? {} : { metadata: { failure_message: message, data_size: 0 } };
       return await finish(unit, bundle, next, changes, services.clock.now());
     });
-    return sendJson(reply, await bundlesDocument(queries, viewer, [row], plainFetch));
+    return sendJson(reply, await bundlesDocument(services, viewer, [row], plainFetch));
   });
 
   // Sizes of what this server stores are counted while it is stored: nothing is corrected (rest-api.md §17.4).
   app.patch<UuidRoute>('/rest/bundles/:uuid/contents/filesize/', { config }, async (request, reply) => {
     const viewer = requireUser(request);
     const bundle = await requireBundle(queries, viewer, request.params.uuid, 'all');
-    return sendJson(reply, await bundlesDocument(queries, viewer, [bundle], plainFetch));
+    return sendJson(reply, await bundlesDocument(services, viewer, [bundle], plainFetch));
   });
 }
 

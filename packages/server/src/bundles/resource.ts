@@ -13,7 +13,7 @@ import {
 } from '@sheaf/domain';
 import type { BundleAttributes, DependencyResource, Resource } from '@sheaf/wire';
 import { isoInstant } from '../http/instant.ts';
-import { bundleState, bundleType, storedMetadata } from './row.ts';
+import { bundleState, bundleType, shownMetadata } from './row.ts';
 import type { BundleRow } from './transition.ts';
 
 export type BundleResource = Resource<Partial<BundleAttributes>>;
@@ -23,6 +23,8 @@ export interface BundleView {
   row: BundleRow;
   permission: Permission;
   dependencies: DependencyResource[];
+  /** Why a run waits, where that is known better than it is stored. */
+  waitsFor: string | undefined;
 }
 
 export function isReadable(view: BundleView): boolean {
@@ -40,7 +42,7 @@ export function bundleResource(view: BundleView, options: { withDisplayMetadata:
   const { row, permission, dependencies } = view;
   const type = bundleType(row);
   const state = bundleState(row);
-  const complete = completeMetadata(type, storedMetadata(row));
+  const complete = completeMetadata(type, shownMetadata(row, view.waitsFor));
   const isHidden = row.is_anonymous !== 0 && permission < allPermission;
   const metadata = isHidden ? withoutIdentifyingKeys(type, complete) : complete;
   const owner = visibleOwner(view);

@@ -23,6 +23,15 @@ export function bundleState(row: Pick<BundleRow, 'uuid' | 'state'>): BundleState
   return state;
 }
 
+/** What people see of the metadata that are set. @param waitsFor as in `BundleView` */
+export function shownMetadata(
+  row: Pick<BundleRow, 'metadata'>,
+  waitsFor: string | undefined,
+): Record<string, MetadataValue> {
+  const stored = storedMetadata(row);
+  return waitsFor === undefined ? stored : { ...stored, staged_status: waitsFor };
+}
+
 /** The metadata that are set; `completeMetadata` adds what clients expect besides. */
 export function storedMetadata(row: Pick<BundleRow, 'metadata'>): Record<string, MetadataValue> {
   return JSON.parse(row.metadata) as Record<string, MetadataValue>;

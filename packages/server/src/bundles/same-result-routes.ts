@@ -29,7 +29,7 @@ export function registerSameResultRoutes(
     const viewer = requireUser(request);
     const found = await findSameResult(context, viewer, wantedRun(request.body));
     const rows = found.kind === 'none' ? [] : [found.run];
-    const { data } = await bundlesDocument(queries, viewer, rows, plainFetch);
+    const { data } = await bundlesDocument(services, viewer, rows, plainFetch);
     const reason = found.kind === 'none' && found.why !== undefined ? { reason: found.why } : {};
     return sendJson(reply, { data, meta: { found: found.kind, ...reason } });
   });

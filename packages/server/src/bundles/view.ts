@@ -6,12 +6,16 @@ import type { AnyQueries } from '../accounts/users.ts';
 import { inChunks } from '../database/chunks.ts';
 import type { DependencyTable } from '../database/schema.ts';
 import type { Viewer } from '../http/viewer.ts';
+import type { Services } from '../services.ts';
 import { permissionsOn } from './access.ts';
 import type { BundleView } from './resource.ts';
 import type { BundleRow } from './transition.ts';
 
+/** What showing bundles takes. */
+export type Showing = Pick<Services, 'database' | 'reasons'>;
+
 export async function viewBundles(
-  queries: AnyQueries,
+  { database: { queries }, reasons }: Showing,
   viewer: Viewer,
   rows: readonly BundleRow[],
 ): Promise<BundleView[]> {
@@ -22,6 +26,7 @@ export async function viewBundles(
     row,
     permission: permissions.get(row.uuid) ?? 0,
     dependencies: dependencies.get(row.uuid) ?? [],
+    waitsFor: reasons.of(row),
   }));
 }
 

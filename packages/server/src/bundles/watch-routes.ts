@@ -1,6 +1,7 @@
 /* New in Sheaf: waiting for a bundle's next change instead of asking every second, and its history. */
+import { createHash } from 'node:crypto';
 import { allPermission, stateDetails } from '@sheaf/domain';
-import type { BundleChange } from '@sheaf/wire';
+import type { BundleChange, MetadataValue } from '@sheaf/wire';
 import type { FastifyInstance } from 'fastify';
 import { watchBundle } from '../events/waiting.ts';
 import { hangUpSignal } from '../http/hang-up.ts';
@@ -12,7 +13,7 @@ import { bundleNotFound, findBundle, permissionsOn, requireBundle } from './acce
 import { shownEvent } from './shown-event.ts';
 import type { UuidRoute } from './fetch-routes.ts';
 import { knownParents } from './resource.ts';
-import { bundleState, bundleType, storedMetadata } from './row.ts';
+import { bundleState, bundleType, shownMetadata } from './row.ts';
 import type { BundleRow } from './transition.ts';
 import { viewBundles } from './view.ts';
 
@@ -32,7 +33,8 @@ export function registerWatchRoutes(app: FastifyInstance, services: Services): v
     const { uuid } = request.params;
     await requireBundle(queries, request.viewer, uuid, 'read');
     const wait = Math.min(Math.max(timeout, 0), longestWait);
-    const row = await rowAfter(services, uuid, after, wait, hangUpSignal(reply));
+    const known = { version: after, details: query.text('seen') };
+    const row = await rowAfter(services, uuid, known, wait, hangUpSignal(reply));
     return sendJson(reply, { data: await changeOf(services, request.viewer, row) });
   });
 
@@ -55,23 +57,38 @@ export function registerWatchRoutes(app: FastifyInstance, services: Services): v
   });
 }
 
-/** The bundle as it is once its version is greater than `after`, or when the time is over or the server stops. */
+/** What a client has seen of a bundle. */
+interface Seen {
+  readonly version: number;
+  /** The tag of the details; undefined from clients that tell none: they hear of what changes while they ask. */
+  readonly details: string | undefined;
+}
+
+/**
+ * The bundle as it is once it is not what was seen any more, or when the time is over or the server stops. Why a run waits is no
+ * part of its row, so that it changes without a new version.
+ */
 async function rowAfter(
-  { database, events, clock }: Services,
+  { database, events, clock, reasons }: Services,
   uuid: string,
-  after: number,
+  seen: Seen,
   milliseconds: number,
   signal: AbortSignal,
 ): Promise<BundleRow> {
   const deadline = clock.elapsed() + milliseconds;
   // Watching begins before the row is read, so that no change falls between the two.
-  const watch = watchBundle(events, clock, uuid, signal);
+  const watch = watchBundle({ events, reasons }, clock, uuid, signal);
   try {
+    let details = seen.details;
     for (;;) {
       const row = await findBundle(database.queries, uuid);
       if (row === undefined) throw bundleNotFound(uuid);
       const left = deadline - clock.elapsed();
-      if (row.version > after || left <= 0 || signal.aborted) return row;
+      if (row.version > seen.version || left <= 0 || signal.aborted) return row;
+      const tag =
+        row.state === 'staged' ? detailsTag(shownMetadata(row, reasons.of(row))['staged_status']) : details;
+      details ??= tag;
+      if (tag !== details) return row;
       await watch.changed(Math.min(left, safetyNet));
     }
   } finally {
@@ -80,13 +97,20 @@ async function rowAfter(
 }
 
 /** What a bundle that is not staged yet waits for stands with its parents. */
-async function changeOf({ database }: Services, viewer: Viewer, row: BundleRow): Promise<BundleChange> {
-  const [view] = row.state === 'created' ? await viewBundles(database.queries, viewer, [row]) : [];
+async function changeOf(services: Services, viewer: Viewer, row: BundleRow): Promise<BundleChange> {
+  const [view] = row.state === 'created' ? await viewBundles(services, viewer, [row]) : [];
   const parents = knownParents(view?.dependencies ?? []);
+  const metadata = shownMetadata(row, services.reasons.of(row));
+  const details = stateDetails(bundleType(row), bundleState(row), metadata, parents);
   return {
     uuid: row.uuid,
     version: row.version,
     state: row.state,
-    state_details: stateDetails(bundleType(row), bundleState(row), storedMetadata(row), parents),
+    state_details: details,
+    details_tag: detailsTag(details),
   };
+}
+
+function detailsTag(details: MetadataValue | undefined): string {
+  return createHash('sha256').update(String(details)).digest('hex').slice(0, 16);
 }

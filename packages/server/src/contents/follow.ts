@@ -69,7 +69,7 @@ export async function* follow(
   // Inputs do not change, even while the run does.
   if (found !== undefined) return yield* readRest(context, found, request.offset);
   const { services, signal } = context;
-  const watch = watchBundle(services.events, services.clock, request.uuid, signal);
+  const watch = watchBundle(services, services.clock, request.uuid, signal);
   // Whoever has the run need not be waited for once it is final.
   const final = new AbortController();
   const stopListening = services.events.on('bundle.changed', ({ uuid, state }) => {

@@ -116,7 +116,7 @@ async function direct(
 /** The results of a run on a shared filesystem are stored while it is `finalizing` (execution.md §24): that does not take long. */
 async function whenFinal(context: LocateContext, bundle: BundleRow): Promise<BundleRow> {
   const { services, viewer, signal } = context;
-  const watch = watchBundle(services.events, services.clock, bundle.uuid, signal);
+  const watch = watchBundle(services, services.clock, bundle.uuid, signal);
   const end = services.clock.elapsed() + answerTimeout;
   try {
     for (;;) {

@@ -1,6 +1,5 @@
 /** Waits for events, with a bound. */
-import type { Clock } from '../services.ts';
-import type { Events } from './events.ts';
+import type { Clock, Services } from '../services.ts';
 
 export interface BundleWatch {
   /** Returns at the next change since the last call (or since the watch began), when the milliseconds are over, or on abort. */
@@ -9,16 +8,24 @@ export interface BundleWatch {
 }
 
 /** Begin watching before reading the state to be compared: no change is missed between the two. */
-export function watchBundle(events: Events, clock: Clock, uuid: string, signal: AbortSignal): BundleWatch {
+export function watchBundle(
+  { events, reasons }: Pick<Services, 'events' | 'reasons'>,
+  clock: Clock,
+  uuid: string,
+  signal: AbortSignal,
+): BundleWatch {
   let pending = false;
   let wake: (() => void) | undefined;
-  const notice = (event: { uuid: string }) => {
-    if (event.uuid !== uuid) return;
+  const wakeUp = () => {
     pending = true;
     wake?.();
   };
+  const notice = (event: { uuid: string }) => {
+    if (event.uuid === uuid) wakeUp();
+  };
   const stopChanged = events.on('bundle.changed', notice);
   const stopDeleted = events.on('bundle.deleted', notice);
+  const stopReasons = reasons.watch(uuid, wakeUp);
   return {
     changed: (milliseconds) =>
       new Promise((resolve) => {
@@ -37,6 +44,7 @@ export function watchBundle(events: Events, clock: Clock, uuid: string, signal: 
     stop: () => {
       stopChanged();
       stopDeleted();
+      stopReasons();
     },
   };
 }

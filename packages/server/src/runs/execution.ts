@@ -19,7 +19,9 @@ import { requestSettings } from './request-settings.ts';
 import { Sessions } from './sessions/sessions.ts';
 import { Scheduler, type SchedulerCounters } from './scheduler.ts';
 import { SharedRuns } from './shared-filesystem/shared-runs.ts';
-import { StagedRuns } from './staged-runs.ts';
+import { KeptBacklog } from './backlog/kept-backlog.ts';
+import { LineRequests } from './line-requests.ts';
+import { WorkerCaches } from './worker-caches.ts';
 
 export interface Execution {
   /** Decoded trees, shared by all who read contents. */
@@ -56,15 +58,17 @@ export function createExecution(services: Services, options: ExecutionOptions = 
   const liveness = new Liveness(services.clock, 2 * maintenancePause(services.settings.workerTimeout));
   const sharedRuns = new SharedRuns(services, trees);
   const entries = new DependencyEntries(trees);
+  const requests = requestSettings(services.settings);
   const scheduler = new Scheduler(
     services,
     {
-      settings: requestSettings(services.settings),
       isSilent: (worker, checkinAt) =>
         liveness.silence(worker, checkinAt, services.clock.now()) >= services.settings.workerTimeout,
       entries,
       laysOut: sharedRuns.possible,
-      stagedRuns: new StagedRuns(entries),
+      backlog: new KeptBacklog(entries, requests, services.ids.uuid()),
+      requests: new LineRequests(requests),
+      caches: new WorkerCaches(),
       hints: new GivenHints(),
       fairness: { turnsTaken: new Map() },
       log: services.log,

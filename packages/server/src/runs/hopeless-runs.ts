@@ -1,60 +1,73 @@
 /* Runs for which waiting does not help fail, in words (execution.md §12.4, §31.4). */
-import { limitProblems, type RequestSettings } from '@sheaf/domain';
-import { quotaOf } from '../accounts/quota.ts';
+import type { ResourceRequest } from '@sheaf/domain';
 import type { UserRow } from '../accounts/users.ts';
+import { findBundle } from '../bundles/access.ts';
 import { transition } from '../bundles/transition.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
+import type { Backlog, BacklogLine, WaitingRun } from './backlog/backlog.ts';
 import { failDamaged } from './damage.ts';
 import { history, sentence } from './history.ts';
-import { mostRestarts } from './ended-report.ts';
-import { planRun, type QuotaLeft, type Restarts, type WaitingRun } from './staged-runs.ts';
+import type { LineRequests } from './line-requests.ts';
 
-/** A waiting run whose row can be read and whose owner is known. */
-export interface AbleRun extends WaitingRun {
-  readonly metadata: NonNullable<WaitingRun['metadata']>;
-  readonly owner: UserRow;
+/** So that a pass stays short however many fail; the others fail in the next. */
+const mostFailed = 100;
+
+export interface Hopeful {
+  /** What each line gets whose runs may start; the runs of all other lines have failed, or are about to. */
+  readonly requests: ReadonlyMap<BacklogLine, ResourceRequest>;
+  readonly failed: number;
+  /** Some still have to fail. */
+  readonly more: boolean;
 }
 
 /** Fails those that cannot be read, ask for more than they can ever get, or were restarted too often. */
 export async function failHopeless(
   unit: UnitOfWork,
-  settings: RequestSettings,
-  waiting: readonly WaitingRun[],
-  { owners, restarts }: { owners: ReadonlyMap<string, UserRow>; restarts: Restarts },
+  backlog: Backlog,
+  owners: ReadonlyMap<string, UserRow>,
+  resolved: LineRequests,
   now: number,
-): Promise<{ able: AbleRun[]; failed: number }> {
-  const able: AbleRun[] = [];
-  let failed = 0;
-  for (const run of waiting) {
-    const { row, metadata, dependencies } = run;
-    if (metadata === undefined) {
-      if (await failDamaged(unit, row, ['staged'], now)) failed += 1;
-      continue;
+): Promise<Hopeful> {
+  const requests = new Map<BacklogLine, ResourceRequest>();
+  const hopeless: { run: WaitingRun; problem: string | undefined }[] = backlog.hopeless.map((run) => ({
+    run,
+    problem: run.asked === undefined ? undefined : problemOf(run, owners),
+  }));
+  for (const user of backlog.users) {
+    const owner = owners.get(user.ownerId);
+    for (const line of user.lines.values()) {
+      const request = owner === undefined ? nobodys : resolved.of(line, owner);
+      if (request.ok) requests.set(line, request.value);
+      else for (const run of line.runs) hopeless.push({ run, problem: request.problem });
     }
-    const owner = owners.get(row.owner_id ?? '');
-    const problems =
-      owner === undefined
-        ? ['The account that this run belongs to does not exist any more.']
-        : problemsOf(run, settings, owner, restarts);
-    if (owner !== undefined && problems.length === 0) able.push({ row, metadata, dependencies, owner });
-    else if (await failRun(unit, row.uuid, problems.join('. '), now)) failed += 1;
   }
-  return { able, failed };
+  let failed = 0;
+  for (const { run, problem } of hopeless.slice(0, mostFailed))
+    if (await failOne(unit, run, problem, now)) failed += 1;
+  return { requests, failed, more: hopeless.length > mostFailed };
 }
 
-function problemsOf(
-  run: WaitingRun,
-  settings: RequestSettings,
-  owner: UserRow,
-  restarts: Restarts,
-): string[] {
-  const count = restarts.counts.get(run.row.uuid) ?? 0;
-  if (count >= mostRestarts) return [`The run could not be started after ${count} attempts.`];
-  const left = quotaLeft(owner);
-  // A run that names no limit gets what is left, which is no reason to refuse it.
-  const unlimited = { ...settings, maxDisk: 0, maxTime: 0 };
-  const { request } = planRun(run, unlimited, left, { avoid: undefined, controllers: undefined });
-  return request.ok ? limitProblems(request.value, settings, left) : [request.problem];
+const nobodys = {
+  ok: false,
+  problem: 'The account that this run belongs to does not exist any more.',
+} as const;
+
+function problemOf({ ownerId, attempts }: WaitingRun, owners: ReadonlyMap<string, UserRow>): string {
+  return owners.has(ownerId)
+    ? `The run could not be started after ${attempts?.count ?? 0} attempts.`
+    : nobodys.problem;
+}
+
+/** @param problem undefined where the row cannot be read */
+async function failOne(
+  unit: UnitOfWork,
+  { uuid }: WaitingRun,
+  problem: string | undefined,
+  now: number,
+): Promise<boolean> {
+  if (problem !== undefined) return await failRun(unit, uuid, problem, now);
+  const row = await findBundle(unit.queries, uuid);
+  return row !== undefined && (await failDamaged(unit, row, ['staged'], now));
 }
 
 /** Answers whether it was still waiting. */
@@ -74,9 +87,4 @@ export async function failRun(
     event: history('failed', sentence(message)),
   });
   return failed !== undefined;
-}
-
-export function quotaLeft(owner: UserRow): QuotaLeft {
-  const quota = quotaOf(owner);
-  return { time: quota.timeQuota - quota.timeUsed, disk: quota.diskQuota - quota.diskUsed };
 }

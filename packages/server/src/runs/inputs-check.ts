@@ -36,12 +36,12 @@ export async function checkInputs(
   entries: DependencyEntries,
   candidates: StagingCandidates,
 ): Promise<ReadonlyMap<string, InputsFinding>> {
-  if (candidates !== 'all' && candidates.size === 0) return new Map();
+  if (candidates.size === 0 && entries.caughtUp) return new Map();
   const { queries } = services.database;
-  const children = await runsIn(queries, 'created', candidates, mostAtOnce);
+  const children = await runsAmong(queries, candidates);
   if (!entries.caughtUp) {
     entries.caughtUp = true;
-    children.push(...(await runsIn(queries, 'staged', 'all', mostStaged)));
+    children.push(...(await stagedRuns(queries)));
   }
   if (children.length === 0) return new Map();
   const dependencies = await dependenciesOf(queries, children);
@@ -61,23 +61,27 @@ export async function checkInputs(
   return findings;
 }
 
-async function runsIn(
-  queries: AnyQueries,
-  state: 'created' | 'staged',
-  candidates: StagingCandidates,
-  most: number,
-): Promise<string[]> {
-  const waiting = queries
+async function runsAmong(queries: AnyQueries, candidates: StagingCandidates): Promise<string[]> {
+  const created = queries
     .selectFrom('bundle')
     .select('uuid')
-    .where('state', '=', state)
+    .where('state', '=', 'created')
     .where('bundle_type', '=', 'run');
-  const rows =
-    candidates === 'all'
-      ? await waiting.orderBy('id').limit(most).execute()
-      : await inChunks([...candidates].slice(0, most), (chunk) =>
-          waiting.where('uuid', 'in', chunk).execute(),
-        );
+  const rows = await inChunks([...candidates].slice(0, mostAtOnce), (chunk) =>
+    created.where('uuid', 'in', chunk).execute(),
+  );
+  return rows.map(({ uuid }) => uuid);
+}
+
+async function stagedRuns(queries: AnyQueries): Promise<string[]> {
+  const rows = await queries
+    .selectFrom('bundle')
+    .select('uuid')
+    .where('state', '=', 'staged')
+    .where('bundle_type', '=', 'run')
+    .orderBy('id')
+    .limit(mostStaged)
+    .execute();
   return rows.map(({ uuid }) => uuid);
 }
 

@@ -105,6 +105,7 @@ describe.each(databases)('hints (%s)', (database) => {
       .insertInto('bundle_permission')
       .values({ group_uuid: id, bundle_uuid: uuid, permission: 2 })
       .execute();
+    server.services.events.emit({ type: 'access.changed' });
     await createBundle(server, { as: 'carol', metadata: { request_queue: 'nobody' } });
     await untilHinted(uuid);
     const [hint] = hintsIn(await worker.checkin({ hold: 0 }));

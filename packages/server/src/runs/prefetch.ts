@@ -49,8 +49,8 @@ export class GivenHints {
   }
 
   /** Forgets runs that wait no longer. */
-  keepOnly(waiting: ReadonlyMap<string, unknown>): void {
-    for (const run of this.#byRun.keys()) if (!waiting.has(run)) this.#byRun.delete(run);
+  keepOnly(waits: (run: string) => boolean): void {
+    for (const run of this.#byRun.keys()) if (!waits(run)) this.#byRun.delete(run);
   }
 }
 

@@ -6,11 +6,11 @@ import { isFinal, type BundleState } from '@sheaf/domain';
 import type { Services } from '../services.ts';
 import { checkInputs } from './inputs-check.ts';
 import { schedulerPass, type PassContext, type PassResult } from './pass.ts';
-import { waitingChildren, type StagingCandidates } from './staging.ts';
+import { overdue, waitingChildren, type StagingCandidates } from './staging.ts';
 
 const tickInterval = 10_000;
-/** Reasons that did not fit into one pass are written this much later. */
-const restInterval = 250;
+/** New bundles that are looked at in one pass; the others come with the next. */
+const mostStaged = 200;
 
 export interface SchedulerCounters {
   passes: number;
@@ -24,16 +24,14 @@ export class Scheduler {
   readonly #context: PassContext;
   readonly #onMakes: (uuids: readonly string[]) => void;
   readonly #stops: (() => void)[] = [];
-  #created = new Set<string>();
+  readonly #created = new Set<string>();
   #finished = new Set<string>();
   #everything = true;
   #wanted = false;
   #running: Promise<void> | undefined;
   #stopped = true;
-  /** Versions of bundles that passes themselves wrote: their events are no news. */
-  #noted: ReadonlyMap<string, number> = new Map();
   #cancelTick = () => {};
-  #cancelRest = () => {};
+  #cancelLater = () => {};
 
   constructor(services: Services, context: PassContext, onMakes: (uuids: readonly string[]) => void) {
     this.#services = services;
@@ -50,10 +48,17 @@ export class Scheduler {
       ),
       events.on('bundle.deleted', ({ uuid }) => {
         this.#finished.add(uuid);
+        this.#context.backlog.noteChange(uuid);
         this.request();
       }),
-      events.on('worker.changed', () => this.request()),
-      events.on('access.changed', () => this.request()),
+      events.on('worker.changed', (worker) => {
+        this.#context.backlog.noteWorker(worker);
+        this.request();
+      }),
+      events.on('access.changed', () => {
+        this.#context.backlog.noteAccess();
+        this.request();
+      }),
     );
     this.#tick(tickInterval);
     this.request();
@@ -62,7 +67,7 @@ export class Scheduler {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#cancelTick();
-    this.#cancelRest();
+    this.#cancelLater();
     for (const stop of this.#stops.splice(0)) stop();
     await this.#running;
   }
@@ -77,12 +82,22 @@ export class Scheduler {
   }
 
   #bundleChanged(uuid: string, state: BundleState, version: number): void {
-    if (state === 'created') this.#created.add(uuid);
-    else if (isFinal(state)) this.#finished.add(uuid);
-    else if (state === 'staged') {
-      if (this.#noted.get(uuid) === version) return;
-    } else if (state !== 'worker_offline') return;
-    this.request();
+    const { backlog } = this.#context;
+    if (state === 'created') {
+      this.#created.add(uuid);
+      this.request();
+    } else if (isFinal(state) || state === 'worker_offline') {
+      if (isFinal(state)) this.#finished.add(uuid);
+      backlog.noteChange(uuid);
+      this.request();
+    } else if (state === 'staged') {
+      // A pass that stages a run has seen it.
+      if (backlog.knows(uuid, version)) return;
+      backlog.noteChange(uuid);
+      this.request();
+    } else if (state === 'starting' || !backlog.assigned.has(uuid)) {
+      backlog.noteChange(uuid);
+    }
   }
 
   async #run(): Promise<void> {
@@ -93,6 +108,7 @@ export class Scheduler {
       } catch (error) {
         // Nothing was changed; the tick tries again, with everything.
         this.#everything = true;
+        this.#context.backlog.noteAnything();
         this.#services.log.error({ err: error }, 'a scheduler pass failed');
       }
     }
@@ -103,35 +119,38 @@ export class Scheduler {
     const candidates = await this.#candidates();
     const findings = await checkInputs(this.#services, this.#context.entries, candidates);
     this.counters.passes += 1;
-    const result = await unitOfWork(async (unit) => {
-      const passed = await schedulerPass(unit, this.#context, { candidates, findings }, clock.now());
-      this.#noted = passed.noted;
-      return passed;
-    });
+    const result = await unitOfWork((unit) =>
+      schedulerPass(unit, this.#context, { candidates, findings }, clock.now()),
+    );
+    this.#context.backlog.wasCommitted();
     this.#context.hints.note(result.hints, clock.now());
     this.#context.fairness.turnsTaken = result.turnsTaken;
+    if (result.reasonOf !== undefined) this.#services.reasons.publish(result.reasonOf);
     if (result.makes.length > 0) this.#onMakes(result.makes);
-    if (result.unchecked.length > 0) {
-      for (const uuid of result.unchecked) this.#created.add(uuid);
-      this.#wanted = true;
-    }
-    this.#cancelRest();
-    const again = result.moreReasons ? restInterval : result.changesIn;
-    if (again !== undefined) this.#cancelRest = clock.after(again, () => this.request());
+    for (const uuid of result.unchecked) this.#created.add(uuid);
+    if (result.more || this.#created.size > 0) this.#wanted = true;
+    this.#cancelLater();
+    if (result.changesIn !== undefined)
+      this.#cancelLater = clock.after(result.changesIn, () => this.request());
     return result;
   }
 
   async #candidates(): Promise<StagingCandidates> {
-    const created = this.#created;
+    const { queries } = this.#services.database;
     const finished = this.#finished;
     const everything = this.#everything;
-    this.#created = new Set();
     this.#finished = new Set();
     this.#everything = false;
-    if (everything) return 'all';
-    if (finished.size === 0) return created;
-    const children = await waitingChildren(this.#services.database.queries, finished);
-    return new Set([...created, ...children]);
+    for (const uuid of everything ? await overdue(queries) : []) this.#created.add(uuid);
+    for (const uuid of finished.size > 0 ? await waitingChildren(queries, finished) : [])
+      this.#created.add(uuid);
+    const candidates = new Set<string>();
+    for (const uuid of this.#created) {
+      if (candidates.size === mostStaged) break;
+      candidates.add(uuid);
+      this.#created.delete(uuid);
+    }
+    return candidates;
   }
 
   #tick(milliseconds: number): void {
@@ -144,6 +163,7 @@ export class Scheduler {
   async #safetyPass(): Promise<void> {
     try {
       this.#everything = true;
+      this.#context.backlog.noteAnything();
       const { staged, failed, assigned } = await this.#pass();
       if (staged + failed + assigned > 0) {
         this.counters.foundByTick += 1;
@@ -153,6 +173,7 @@ export class Scheduler {
         );
       }
     } catch (error) {
+      this.#context.backlog.noteAnything();
       this.#services.log.error({ err: error }, 'a scheduler pass failed');
     } finally {
       this.#running = undefined;

@@ -1,5 +1,6 @@
 /* Bundles whose parents are all there begin to wait for their turn (execution.md §11.1). */
 import {
+  finalStates,
   permissionRefusal,
   readPermission,
   stagingDecision,
@@ -9,6 +10,7 @@ import {
   type Metadata,
   type StagingParent,
 } from '@sheaf/domain';
+import { sql } from 'kysely';
 import { usersByIds, type AnyQueries } from '../accounts/users.ts';
 import { findBundles, mayUserRead } from '../bundles/access.ts';
 import { transition, type BundleRow } from '../bundles/transition.ts';
@@ -18,12 +20,12 @@ import { failDamaged, readableMetadata } from './damage.ts';
 import { history, sentence } from './history.ts';
 import type { InputsFinding } from './inputs-check.ts';
 
-/** Which `created` bundles to look at: these, or all there are. */
-export type StagingCandidates = ReadonlySet<string> | 'all';
+/** Which waiting bundles to look at. */
+export type StagingCandidates = ReadonlySet<string>;
 
 export interface Staged {
-  /** How many bundles moved. */
-  readonly moved: number;
+  /** Bundles that moved. */
+  readonly moved: readonly string[];
   /** Runs that could be staged, but whose inputs nobody has looked at yet: they come with the next pass. */
   readonly unchecked: readonly string[];
 }
@@ -47,25 +49,25 @@ export async function stageCreated(
   const known = new Map(
     (await findBundles(unit.queries, [...parentUuids, ...holders])).map((row) => [row.uuid, row]),
   );
-  let moved = orphans;
+  const moved = [...orphans];
   const unchecked: string[] = [];
   for (const child of created) {
     const metadata = readableMetadata(child);
     if (metadata === undefined) {
-      if (await failDamaged(unit, child, ['created'], now)) moved += 1;
+      if (await failDamaged(unit, child, ['created'], now)) moved.push(child.uuid);
       continue;
     }
     const parents = dependencies.get(child.uuid) ?? [];
     const inputs = { parents, known, finding: findings.get(child.uuid), metadata };
     const outcome = await stageOne(unit, child, inputs, now);
-    if (outcome === 'moved') moved += 1;
+    if (outcome === 'moved') moved.push(child.uuid);
     if (outcome === 'unchecked') unchecked.push(child.uuid);
   }
   return { moved, unchecked };
 }
 
 /** Runs that wait for a worker and whose parents were deleted by force: no worker could get them. */
-async function failOrphans(unit: UnitOfWork, candidates: StagingCandidates, now: number): Promise<number> {
+async function failOrphans(unit: UnitOfWork, candidates: StagingCandidates, now: number): Promise<string[]> {
   const orphaned = unit.queries
     .selectFrom('bundle as child')
     .innerJoin('dependency', 'dependency.child_uuid', 'child.uuid')
@@ -75,21 +77,18 @@ async function failOrphans(unit: UnitOfWork, candidates: StagingCandidates, now:
     .where('child.bundle_type', '=', 'run')
     .where('parent.uuid', 'is', null)
     .orderBy('dependency.id');
-  const rows =
-    candidates === 'all'
-      ? await orphaned.execute()
-      : await inChunks(candidates, (chunk) => orphaned.where('child.uuid', 'in', chunk).execute());
+  const rows = await inChunks(candidates, (chunk) => orphaned.where('child.uuid', 'in', chunk).execute());
   const missing = new Map<string, StagingParent[]>();
   for (const { uuid, parent_uuid: parent } of rows)
     missing.set(uuid, [...(missing.get(uuid) ?? []), { uuid: parent, name: null, state: null }]);
-  let failed = 0;
+  const failed: string[] = [];
   for (const [uuid, parents] of missing) {
     const decision = stagingDecision(parents, { allowFailed: true });
     if (
       decision.kind === 'fail' &&
       (await fail(unit, { uuid, type: 'run' }, 'staged', decision.message, now))
     )
-      failed += 1;
+      failed.push(uuid);
   }
   return failed;
 }
@@ -112,6 +111,37 @@ async function fail(
   return failed !== undefined;
 }
 
+/**
+ * All that wait for parents which are all settled, or of which one has failed or is gone: those for which something is to be done,
+ * should nobody have told.
+ */
+export async function overdue(queries: AnyQueries): Promise<string[]> {
+  const parents = queries
+    .selectFrom('dependency')
+    .leftJoin('bundle as parent', 'parent.uuid', 'dependency.parent_uuid')
+    .select('dependency.id')
+    .where('dependency.child_uuid', '=', sql.ref<string>('child.uuid'));
+  const unsettled = parents.where('parent.state', 'not in', finalStates);
+  const gone = parents.where('parent.uuid', 'is', null);
+  const spoilt = parents.where((of) =>
+    of.or([of('parent.uuid', 'is', null), of('parent.state', 'in', ['failed', 'killed'])]),
+  );
+  const rows = await queries
+    .selectFrom('bundle as child')
+    .select('child.uuid')
+    .where('child.state', 'in', ['created', 'staged'])
+    .where((of) =>
+      of.or([
+        of.and([of('child.state', '=', 'created'), of.not(of.exists(unsettled))]),
+        of.and([of('child.state', '=', 'created'), of.exists(spoilt)]),
+        of.and([of('child.state', '=', 'staged'), of.exists(gone)]),
+      ]),
+    )
+    .orderBy('child.id')
+    .execute();
+  return rows.map(({ uuid }) => uuid);
+}
+
 /** The children that wait for a bundle, or for a worker. */
 export async function waitingChildren(queries: AnyQueries, parents: Iterable<string>): Promise<string[]> {
   const rows = await inChunks(parents, (chunk) =>
@@ -129,7 +159,6 @@ export async function waitingChildren(queries: AnyQueries, parents: Iterable<str
 
 async function createdBundles(unit: UnitOfWork, candidates: StagingCandidates): Promise<BundleRow[]> {
   const all = unit.queries.selectFrom('bundle').selectAll().where('state', '=', 'created').orderBy('id');
-  if (candidates === 'all') return await all.execute();
   const found = await inChunks(candidates, (chunk) => all.where('uuid', 'in', chunk).execute());
   return found.toSorted((one, other) => one.id - other.id);
 }

@@ -1,42 +1,41 @@
-/* Why runs wait, written where people see it: only where it has changed, and not without end in one pass (execution.md §13.3). */
-import { transition } from '../bundles/transition.ts';
-import type { UnitOfWork } from '../database/unit-of-work.ts';
-import type { AbleRun } from './hopeless-runs.ts';
+/*
+ * Why runs wait, as the newest pass that knew it has found out. Kept in memory and laid over what is stored wherever a bundle is
+ * shown (docs/decisions/0802-reasons-in-memory.md): ten thousand runs that wait for the same thing are told by one sentence.
+ */
 
-/** So that a pass stays short however many runs wait. */
-const mostReasons = 100;
+export class WaitingReasons {
+  #reasonOf: (uuid: string) => string | undefined = () => undefined;
+  readonly #watchers = new Map<string, Set<() => void>>();
 
-export interface NotedReasons {
-  /** Versions this gave to bundles that stay staged, so that a pass's own notes are not taken for news. */
-  readonly noted: ReadonlyMap<string, number>;
-  /** Reasons that have changed and are still to be written. */
-  readonly moreReasons: boolean;
-}
-
-/** First for those of which it was longest ago. */
-export async function noteReasons(
-  unit: UnitOfWork,
-  reasons: ReadonlyMap<string, string>,
-  runs: ReadonlyMap<string, AbleRun>,
-  now: number,
-): Promise<NotedReasons> {
-  const changed: { run: AbleRun; reason: string }[] = [];
-  for (const [uuid, reason] of reasons) {
-    const run = runs.get(uuid);
-    if (run !== undefined && run.metadata['staged_status'] !== reason) changed.push({ run, reason });
+  /** Undefined for a bundle that is no run that waits, or that no pass has looked at yet: what is stored says enough. */
+  of(bundle: { readonly uuid: string; readonly state: string }): string | undefined {
+    return bundle.state === 'staged' ? this.#reasonOf(bundle.uuid) : undefined;
   }
-  changed.sort((one, other) => one.run.row.changed_at - other.run.row.changed_at);
-  const noted = new Map<string, number>();
-  for (const { run, reason } of changed.slice(0, mostReasons)) {
-    const row = await transition(unit, {
-      uuid: run.row.uuid,
-      type: 'run',
-      expected: ['staged'],
-      next: 'staged',
-      changes: { metadata: { staged_status: reason } },
-      now,
-    });
-    if (row !== undefined) noted.set(row.uuid, row.version);
+
+  /** Calls `listener` whenever the reason of the run has changed. Answers how to stop that. */
+  watch(uuid: string, listener: () => void): () => void {
+    const watchers = this.#watchers.get(uuid) ?? new Set();
+    watchers.add(listener);
+    this.#watchers.set(uuid, watchers);
+    return () => {
+      watchers.delete(listener);
+      if (watchers.size === 0 && this.#watchers.get(uuid) === watchers) this.#watchers.delete(uuid);
+    };
   }
-  return { noted, moreReasons: changed.length > mostReasons };
+
+  /** Replaces what was known, and tells those who watch runs of which something else is said now. */
+  publish(reasonOf: (uuid: string) => string | undefined): void {
+    const before = this.#said;
+    this.#reasonOf = reasonOf;
+    for (const [uuid, watchers] of this.#watchers) {
+      const reason = reasonOf(uuid);
+      if (before.get(uuid) === reason) continue;
+      before.set(uuid, reason);
+      for (const listener of watchers) listener();
+    }
+    for (const uuid of before.keys()) if (!this.#watchers.has(uuid)) before.delete(uuid);
+  }
+
+  /** What was last told of each run that is watched. */
+  readonly #said = new Map<string, string | undefined>();
 }

@@ -1,6 +1,7 @@
 /* Documents of worksheets (worksheets.md §9.2, §9.3). */
 import type { Document } from '@sheaf/wire';
 import type { AnyQueries } from '../accounts/users.ts';
+import type { Showing } from '../bundles/view.ts';
 import type { Viewer } from '../http/viewer.ts';
 import { requireWorksheet, worksheetPermissions, type WorksheetRow } from './access.ts';
 import {
@@ -16,11 +17,12 @@ import { worksheetResource, type WorksheetResource } from './resource.ts';
 
 /** One worksheet with everything asked for. @throws SheafError `not-found`, `permission-denied` */
 export async function worksheetDocument(
-  queries: AnyQueries,
+  showing: Showing,
   viewer: Viewer,
   uuid: string,
   include: ReadonlySet<WorksheetInclude>,
 ): Promise<Document<WorksheetResource>> {
+  const { queries } = showing.database;
   const row = await requireWorksheet(queries, viewer, uuid, 'read');
   const permission = (await worksheetPermissions(queries, viewer, [row])).get(uuid) ?? 0;
   const withItems = [...include].some((word) => word.startsWith('items'));
@@ -31,7 +33,7 @@ export async function worksheetDocument(
   const included: WorksheetResource[] = [];
   const owners = include.has('owner') ? ownerIds([{ view, resource }]) : [];
   if (withItems) {
-    const parts = await includeItems(queries, viewer, resource, items, include);
+    const parts = await includeItems(showing, viewer, resource, items, include);
     included.push(...parts.included);
     owners.push(...parts.owners);
   }

@@ -5,7 +5,7 @@ import { publicUserResource } from '../accounts/user-resource.ts';
 import { usersByIds, type AnyQueries } from '../accounts/users.ts';
 import { findBundles } from '../bundles/access.ts';
 import { bundleResource, visibleOwner as visibleBundleOwner } from '../bundles/resource.ts';
-import { viewBundles } from '../bundles/view.ts';
+import { viewBundles, type Showing } from '../bundles/view.ts';
 import type { Viewer } from '../http/viewer.ts';
 import { findWorksheets, worksheetPermissions } from './access.ts';
 import { worksheetGrants } from './grants.ts';
@@ -87,7 +87,7 @@ export async function includeGroupPermissions(
 
 /** The items of one worksheet in order, and what they refer to as far as it is asked for. */
 export async function includeItems(
-  queries: AnyQueries,
+  showing: Showing,
   viewer: Viewer,
   resource: WorksheetResource,
   items: readonly ItemRow[],
@@ -98,11 +98,12 @@ export async function includeItems(
     'items',
     items.map((item) => ({ type: 'worksheet-items', id: String(item.id) })),
   );
+  const { queries } = showing.database;
   const included: WorksheetResource[] = items.map(itemResource);
   const owners: string[] = [];
   if (include.has('items.bundle') || include.has('items.bundle.owner')) {
     const uuids = items.map((item) => item.bundle_uuid).filter((uuid) => uuid !== null);
-    const views = await viewBundles(queries, viewer, await findBundles(queries, uuids));
+    const views = await viewBundles(showing, viewer, await findBundles(queries, uuids));
     for (const view of views) {
       included.push(bundleResource(view, { withDisplayMetadata: false }));
       const owner = visibleBundleOwner(view);

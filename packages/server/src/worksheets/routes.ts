@@ -45,7 +45,7 @@ export function registerWorksheetRoutes(
 
   app.get<UuidRoute>('/rest/worksheets/:uuid', { config: open }, async (request, reply) => {
     const include = queryOf(request).include(worksheetIncludes);
-    return sendJson(reply, await worksheetDocument(queries, request.viewer, request.params.uuid, include));
+    return sendJson(reply, await worksheetDocument(services, request.viewer, request.params.uuid, include));
   });
 
   app.get('/rest/worksheets', { config: open }, async (request, reply) => {

@@ -4,7 +4,7 @@ import { usersByIds, type AnyQueries } from '../../accounts/users.ts';
 import { findBundles } from '../../bundles/access.ts';
 import { bundleResource, isReadable, visibleOwner, type BundleView } from '../../bundles/resource.ts';
 import { bundleType } from '../../bundles/row.ts';
-import { viewBundles } from '../../bundles/view.ts';
+import { viewBundles, type Showing } from '../../bundles/view.ts';
 import type { Viewer } from '../../http/viewer.ts';
 import type { BundleInfo } from './blocks.ts';
 import type { ShownBundle } from './display.ts';
@@ -18,11 +18,12 @@ export interface Occurrence {
 
 /** Answers how each occurrence of the bundles is shown to the viewer. */
 export async function loadShownBundles(
-  queries: AnyQueries,
+  showing: Showing,
   viewer: Viewer,
   uuids: Iterable<string>,
 ): Promise<(occurrence: Occurrence) => ShownBundle> {
-  const views = await viewBundles(queries, viewer, await findBundles(queries, uuids));
+  const { queries } = showing.database;
+  const views = await viewBundles(showing, viewer, await findBundles(queries, uuids));
   const byUuid = new Map(views.map((view) => [view.row.uuid, view]));
   const ownerIds = views.map(visibleOwner).filter((id) => id !== null);
   const owners = await usersByIds(queries, ownerIds);

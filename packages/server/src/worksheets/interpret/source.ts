@@ -33,7 +33,7 @@ export async function readSource(
     ...rows.map((row) => row.bundle_uuid),
     ...found.flatMap((one) => (one?.kind === 'bundles' ? one.uuids : [])),
   ].filter((uuid) => uuid !== null);
-  const bundles = await loadShownBundles(queries, viewer, uuids);
+  const bundles = await loadShownBundles(services, viewer, uuids);
   const worksheets = await loadWorksheets(services, viewer, rows, found);
   const show = { bundles, worksheets };
   return {
