@@ -2,17 +2,23 @@
 import { open, rename, rm } from 'node:fs/promises';
 import { systemCode } from './errors.ts';
 
-/** Writes to a temporary file beside the final one, makes it durable, and renames it into place. */
+/** Writes to a temporary file beside the final one, makes it durable, and renames it into place; where that fails, nothing stays. */
 export async function writeWhole(path: string, text: string): Promise<void> {
   const temporary = `${path}.tmp`;
-  const file = await open(temporary, 'w', 0o600);
   try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
+    const file = await open(temporary, 'w', 0o600);
+    try {
+      await file.writeFile(text);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    // What is half written keeps the bytes that a full disk lacks.
+    await rm(temporary, { force: true });
+    throw error;
   }
-  await rename(temporary, path);
 }
 
 /** Removes a file or directory, also one below which directories are closed to their owner. */

@@ -1,7 +1,9 @@
 /* A run goes back to the queue (execution.md §10.5). */
 import { keysClearedOnRestage, waitingForWorker, type BundleState } from '@sheaf/domain';
+import { sizeOf } from '@sheaf/trees';
 import { chargeDisk } from '../accounts/quota.ts';
 import { transition, type BundleRow } from '../bundles/transition.ts';
+import { storedEntry } from '../contents/stored.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import { failDamaged, isDamaged, repaired } from './damage.ts';
 import { releaseRun } from './finalize.ts';
@@ -57,24 +59,34 @@ export async function restageRun(
   return staged;
 }
 
-/** Ends a run that no worker holds, because somebody asked for it. */
+/** Ends a run that no worker holds, because somebody asked for it. It takes of its owner's quota what is stored of it. */
 export async function killWaiting(
   unit: UnitOfWork,
   bundle: BundleRow,
   now: number,
 ): Promise<BundleRow | undefined> {
-  return await transition(unit, {
+  const entry = storedEntry(bundle);
+  const size = entry === undefined ? 0 : sizeOf(entry);
+  const killed = await transition(unit, {
     uuid: bundle.uuid,
     type: 'run',
     expected: ['created', 'staged', 'starting', 'worker_offline'],
     next: 'killed',
     changes: {
       killRequestedAt: null,
-      metadata: { failure_message: 'Kill requested', last_updated: epochSeconds(now) },
+      metadata: {
+        failure_message: 'Kill requested',
+        last_updated: epochSeconds(now),
+        // What its worker has measured is on the worker only, and goes with it.
+        ...(size === bundle.data_size ? {} : { data_size: size }),
+      },
     },
     now,
     event: history('failed', 'The run was stopped as asked for; no worker has it.', {
       more: { state: 'killed' },
     }),
   });
+  if (killed !== undefined && size !== bundle.data_size && bundle.owner_id !== null)
+    await chargeDisk(unit, bundle.owner_id, size - bundle.data_size);
+  return killed;
 }

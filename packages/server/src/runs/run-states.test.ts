@@ -238,6 +238,19 @@ describe.each(databases)('runs and their workers (%s)', (database) => {
     expect(await diskUsed(server, 'alice')).toBe(before);
   });
 
+  it('gives the bytes back that a run counted for whose worker is away when it is killed', async () => {
+    const { worker, tag } = await newWorker();
+    const before = await diskUsed(server, 'alice');
+    const { uuid, epoch } = await running(worker, tag, { as: 'alice' });
+    await worker.report([reportOf(uuid, 'running', { epoch, disk_utilization: 5000 })]);
+    await worker.post('checkout', {});
+    expect((await viewBundle(server, uuid, 'alice')).state).toBe('worker_offline');
+    expect((await act(uuid, { type: 'kill' }, 'alice')).status).toBe(200);
+    const view = await viewBundle(server, uuid, 'alice');
+    expect(view).toMatchObject({ state: 'killed', metadata: { data_size: 0 } });
+    expect(await diskUsed(server, 'alice')).toBe(before);
+  });
+
   it('accepts a run whose start was granted although the answer was lost', async () => {
     const { worker, tag } = await newWorker();
     const { uuid, epoch } = await assigned(worker, tag);
