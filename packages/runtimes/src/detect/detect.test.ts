@@ -99,6 +99,13 @@ describe('the places to look', () => {
   });
 
   describeWith('an engine', [requireDockerEngine], () => {
+    it('is not fallen back on while the one that DOCKER_HOST names is away', async () => {
+      await requireDockerEngine();
+      const away = options({ DOCKER_HOST: `unix://${join(directory, 'away.sock')}` });
+
+      await expect(detectRuntime('docker', away)).rejects.toThrow(/DOCKER_HOST names another engine/);
+    });
+
     it('is found where DOCKER_HOST says', async () => {
       const { socketPath } = await requireDockerEngine();
       const found = await detectRuntime('docker', options({ DOCKER_HOST: `unix://${socketPath}` }));

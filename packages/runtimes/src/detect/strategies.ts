@@ -68,6 +68,9 @@ function socket(program: string, path: string, options: StrategyOptions): Strate
     name: `${program} at ${path}`,
     kind: 'docker',
     async look() {
+      // Another engine than the one that was named is none to fall back on: it knows neither its images nor its runs.
+      if ((options.environment['DOCKER_HOST'] ?? '') !== '')
+        return { reason: 'DOCKER_HOST names another engine' };
       try {
         await access(path, constants.R_OK | constants.W_OK);
       } catch (error) {
