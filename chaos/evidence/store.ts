@@ -1,5 +1,5 @@
 /** Whether contents are whole, as the stores on disk tell; only while nobody uses them. */
-import { readFileSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { ContentsError, DirectoryStore, markAndSweep, verifyContents, type Entry } from '@sheaf/trees';
 import type { CacheEvidence, StoreEvidence } from './evidence.ts';
@@ -41,9 +41,7 @@ async function problemOf(store: DirectoryStore, root: Entry): Promise<string[]> 
  * @param since when the worker was started last, in milliseconds since the epoch
  */
 export async function lookOverCache(directory: string, since: number): Promise<CacheEvidence> {
-  const index = JSON.parse(readFileSync(join(directory, 'index.json'), 'utf8')) as {
-    entries: Record<string, { entry: Entry }>;
-  };
+  const index = indexIn(directory);
   const place = join(directory, 'store');
   const store = await DirectoryStore.open(place);
   try {
@@ -60,6 +58,13 @@ export async function lookOverCache(directory: string, since: number): Promise<C
   } finally {
     await store.close();
   }
+}
+
+/** A cache that was never used has none. */
+function indexIn(directory: string): { entries: Record<string, { entry: Entry }> } {
+  const path = join(directory, 'index.json');
+  if (!existsSync(path)) return { entries: {} };
+  return JSON.parse(readFileSync(path, 'utf8')) as { entries: Record<string, { entry: Entry }> };
 }
 
 async function digestsIn(store: DirectoryStore): Promise<string[]> {

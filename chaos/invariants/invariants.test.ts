@@ -249,6 +249,20 @@ it.each<[string, Partial<WorkerEvidence>, string]>([
   expect(violations({ ...sound, workers })).toEqual([expected]);
 });
 
+it('lets a worker keep what is refused of a run that was killed while it was away, and nothing else', () => {
+  const sound = soundEvidence();
+  const keeping = (number: number): Evidence => ({
+    ...sound,
+    workers: sound.workers.map((worker) => ({
+      ...worker,
+      files: [`unsent/${sound.runs[number]?.planned.uuid}/out`],
+    })),
+  });
+
+  expect(violations(keeping(killedRun))).toEqual([]);
+  expect(told(keeping(readyRun))).toMatch(/unsent.* is left on worker one/u);
+});
+
 it.each([
   ['processes', 'A process is left: x'],
   ['mounts', 'A mount is left: x'],

@@ -1,5 +1,5 @@
 /** Nothing is left of what is over: not on the server, not on a worker, not on the machine. */
-import type { CacheEvidence, Evidence, WorkerEvidence } from '../evidence/evidence.ts';
+import type { CacheEvidence, Evidence, RunEvidence, WorkerEvidence } from '../evidence/evidence.ts';
 
 export function checkServer({ server, store }: Pick<Evidence, 'server' | 'store'>): string[] {
   return [
@@ -15,14 +15,23 @@ export function checkServer({ server, store }: Pick<Evidence, 'server' | 'store'
 /** What a worker without runs may keep, besides its cache (worker/work-directory/paths.ts). */
 const kept = new Set(['identity', 'images.json']);
 
-export function checkWorkers({ workers }: Pick<Evidence, 'workers'>): string[] {
+export function checkWorkers({ workers, runs }: Pick<Evidence, 'workers' | 'runs'>): string[] {
+  const givenUp = runs.filter(wasKilledWithoutItsWorker).map(({ planned }) => `unsent/${planned.uuid}/`);
   return workers.flatMap((worker) => [
     ...endOf(worker),
     ...worker.files
-      .filter((file) => !kept.has(file))
+      .filter((file) => !kept.has(file) && !givenUp.some((directory) => file.startsWith(directory)))
       .map((file) => `${file} is left on worker ${worker.name}`),
     ...cacheOf(worker.cache).map((problem) => `The cache of worker ${worker.name}: ${problem}`),
   ]);
+}
+
+/**
+ * What a worker that was away comes back with is kept on it for three days when the run was killed meanwhile
+ * (docs/decisions/0771).
+ */
+function wasKilledWithoutItsWorker({ state, storedSize }: RunEvidence): boolean {
+  return state === 'killed' && storedSize === 0;
 }
 
 function endOf({ name, exitCode }: WorkerEvidence): string[] {
