@@ -2,7 +2,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Network, Postgres } from '@sheaf/testkit';
+import { SkipReason, type Network, type Postgres } from '@sheaf/testkit';
 import { image } from './engine.ts';
 import { watchChanges } from './evidence/changes.ts';
 import { gather, type Subject } from './evidence/gather.ts';
@@ -53,7 +53,8 @@ export async function experiment(settings: ChaosSettings, services: Services, sa
     keep = settings.keep || outcome.violations.length > 0;
     return { ...outcome, directory: keep ? site.directory : '' };
   } catch (error) {
-    say(`Everything is kept in ${site.directory}`);
+    if (error instanceof SkipReason) keep = false;
+    else say(`Everything is kept in ${site.directory}`);
     throw error;
   } finally {
     await site.close({ keep });
@@ -107,7 +108,7 @@ async function conduct(settings: ChaosSettings, site: Site, say: Say): Promise<O
   };
 }
 
-/** @throws Error with the last words of one that is not */
+/** @throws SkipReason nothing can be executed on this machine; Error with the last words of one that does not begin */
 async function everybodyIsThere(site: Site, sql: Sql): Promise<void> {
   const deadline = performance.now() + beginning * 1000;
   for (;;) {
@@ -116,10 +117,11 @@ async function everybodyIsThere(site: Site, sql: Sql): Promise<void> {
     );
     const missing = site.workers.find(({ program }) => !there.has(program.name));
     if (missing === undefined) return;
-    if (performance.now() > deadline) {
-      const { program } = missing;
-      throw new Error(`Worker ${program.name} does not begin:\n${site.lastWordsOf(program)}`);
-    }
+    const lastWords = site.lastWordsOf(missing.program);
+    const reason = /^No (?:sandbox|container engine) can be .*/mu.exec(lastWords)?.[0];
+    if (reason !== undefined) throw new SkipReason('runs that can be executed', reason);
+    if (performance.now() > deadline)
+      throw new Error(`Worker ${missing.program.name} does not begin:\n${lastWords}`);
     await sleep(200);
   }
 }
