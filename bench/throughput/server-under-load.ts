@@ -22,12 +22,12 @@ const atOnce = 500;
 export async function startServerUnderLoad(engine: Engine): Promise<ServerUnderLoad> {
   const postgres = engine === 'postgresql' ? await requirePostgres() : undefined;
   const databaseUrl = await postgres?.freshDatabase();
-  const profile = process.env['BENCH_PROFILE'];
+  const nodeOptions = process.env['BENCH_NODE_OPTIONS'];
   const installation = new Installation('sandbox', {
     SHEAF_LOG_LEVEL: 'warn',
     ...(databaseUrl === undefined ? {} : { SHEAF_DATABASE_URL: databaseUrl }),
-    // For whoever wants to see where the time goes: a directory for the processor profile of the server.
-    ...(profile === undefined ? {} : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${profile}` }),
+    // For whoever wants to see where the time goes, such as `--require` of a script that takes a profile.
+    ...(nodeOptions === undefined ? {} : { NODE_OPTIONS: nodeOptions }),
   });
   try {
     await installation.startServer();

@@ -24,6 +24,7 @@ export async function deleteUsers(
     await refuseOwner(unit, id);
     // Tokens, memberships and workers go with it.
     await unit.queries.deleteFrom('user').where('id', '=', id).execute();
+    unit.announce({ type: 'account.changed' });
   }
 }
 

@@ -49,16 +49,17 @@ export async function issueTokens(
   return { accessToken, refreshToken, expiresInSeconds: accessLifetime / second };
 }
 
-/** The active user of a valid access token. */
-export async function userOfAccessToken(
+/** The active user of a valid access token, and when it ends (milliseconds since the epoch). */
+export async function tokenOwner(
   queries: Queries,
   token: string,
   now: number,
-): Promise<UserRow | undefined> {
+): Promise<(UserRow & { readonly expires_at: number }) | undefined> {
   return await queries
     .selectFrom('token')
     .innerJoin('user', 'user.id', 'token.user_id')
     .selectAll('user')
+    .select('token.expires_at')
     .where('token.hash', '=', hashToken(token))
     .where('token.kind', '=', 'access')
     .where('token.expires_at', '>', now)
@@ -108,4 +109,5 @@ export async function revokeToken(unit: UnitOfWork, token: string, clientId: str
     .deleteFrom('token')
     .where((eb) => eb.or([eb('hash', 'in', hashes), eb('pair', '=', hash)]))
     .execute();
+  unit.announce({ type: 'account.changed' });
 }

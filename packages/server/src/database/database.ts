@@ -49,6 +49,8 @@ export interface SqlDialect {
   toNumber(expression: RawBuilder<string | null>): RawBuilder<number>;
   /** Locks the rows a query selects until the transaction ends; nothing where one writer is all there is. */
   readonly rowLock: RawBuilder<unknown>;
+  /** Whether it locks anything. */
+  readonly locksRows: boolean;
 }
 
 export interface Database {

@@ -43,3 +43,12 @@ export async function insertRows<Name extends keyof Tables, Row extends object>(
   await sql`insert into ${sql.table(table)} (${names})
     select ${names} from ${givenRows(unit.dialect, columns, rows)} as given`.execute(unit.queries);
 }
+
+/** A table with one column `given`: texts to look for, or to change the rows of. */
+export function givenTexts(dialect: SqlDialect, texts: Iterable<string>): RawBuilder<{ given: string }> {
+  return givenRows(
+    dialect,
+    { given: 'text' },
+    [...texts].map((given) => ({ given })),
+  );
+}

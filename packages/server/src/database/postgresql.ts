@@ -88,4 +88,5 @@ const postgresqlDialect: SqlDialect = {
   toNumber: (expression) =>
     sql<number>`coalesce(cast(substring(${expression} from '^\\s*-?[0-9]+(?:\\.[0-9]+)?') as double precision), 0)`,
   rowLock: sql`for update`,
+  locksRows: true,
 };

@@ -3,7 +3,7 @@ import { sql, type CompiledQuery, type KyselyPlugin } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { groupsOf } from '../accounts/groups.ts';
 import { recomputeDiskUsed } from '../accounts/quota.ts';
-import { userOfAccessToken } from '../accounts/tokens.ts';
+import { tokenOwner } from '../accounts/tokens.ts';
 import { findBundles, permissionsOn } from '../bundles/access.ts';
 import { withDescendants } from '../bundles/descendants.ts';
 import { hostsOf } from '../bundles/include.ts';
@@ -80,7 +80,7 @@ describe.each(databases)('plans on %s', (database) => {
   });
 
   it.each<[string, (queries: Queries) => Promise<unknown>]>([
-    ['who has this token', (queries) => userOfAccessToken(queries, 'x', 0)],
+    ['who has this token', (queries) => tokenOwner(queries, 'x', 0)],
     [
       'in which groups is a user',
       (queries) =>

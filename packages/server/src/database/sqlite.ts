@@ -35,10 +35,22 @@ export async function openSqlite(file: string): Promise<Database> {
   return {
     queries,
     dialect: sqliteDialect,
-    transaction: <Result>(work: (inside: TransactionQueries) => Promise<Result>) =>
-      queries.transaction().execute((inside: Transaction<Tables>) => driver.guard(() => work(inside))),
+    transaction: async <Result>(work: (inside: TransactionQueries) => Promise<Result>) => {
+      await breath();
+      return await queries
+        .transaction()
+        .execute((inside: Transaction<Tables>) => driver.guard(() => work(inside)));
+    },
     close: () => queries.destroy(),
   };
+}
+
+/**
+ * Everything this engine does is done when it is asked for: one transaction after the other, each begun by the one before, would never
+ * let the process hear of anything else.
+ */
+function breath(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** Node 24 has SQLite built in; before, a prebuilt module with the same interface. */
@@ -91,4 +103,5 @@ const sqliteDialect: SqlDialect = {
   },
   toNumber: (expression) => sql<number>`coalesce(cast(${expression} as real), 0)`,
   rowLock: sql``,
+  locksRows: false,
 };

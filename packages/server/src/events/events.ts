@@ -8,6 +8,8 @@ export type ServerEvent =
   | { type: 'worker.changed'; userId: string; workerId: string }
   /** Who belongs to which group, may do what with a bundle, or how much somebody may use: waiting runs may find a place now. */
   | { type: 'access.changed' }
+  /** An account or a token is not what it was: whoever remembers whose a token is must ask again. */
+  | { type: 'account.changed' }
   /** A run in a shared directory was assigned, or its command has ended. */
   | { type: 'shared-run.changed'; runUuid: string }
   /** A bundle's contents are not referred to any more: there may be something to sweep. */

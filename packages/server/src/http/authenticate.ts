@@ -2,20 +2,20 @@
 import { assertNever } from '@sheaf/domain';
 import { SheafError } from '@sheaf/wire';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { userOfAccessToken } from '../accounts/tokens.ts';
-import { rootUserId, type UserRow } from '../accounts/users.ts';
 import type { Services } from '../services.ts';
 import type { AccessLevel } from './access-level.ts';
 import { isAjax, originOf } from './origin.ts';
 import { queryOf } from './query.ts';
+import { KeptViewers } from './kept-viewers.ts';
 import type { Viewer } from './viewer.ts';
 
 export function authenticateRequests(app: FastifyInstance, services: Services): void {
+  const viewers = new KeptViewers(services);
   app.decorateRequest('viewer');
   app.addHook('preValidation', async (request, reply) => {
     request.viewer = { kind: 'anonymous' };
     if (request.is404) return;
-    request.viewer = await viewerOf(request, services);
+    request.viewer = await viewerOfToken(viewers, tokenOf(request));
     const refusal = refusalOf(request, services.settings.protectedMode);
     if (refusal === undefined) return;
     if (isAjax(request)) throw refusal.error;
@@ -23,26 +23,10 @@ export function authenticateRequests(app: FastifyInstance, services: Services): 
   });
 }
 
-function viewerOf(request: FastifyRequest, services: Services): Promise<Viewer> {
-  return viewerOfToken(services, tokenOf(request));
-}
-
 /** An unknown or expired token is nobody's. */
-export async function viewerOfToken(services: Services, token: string | undefined): Promise<Viewer> {
+async function viewerOfToken(viewers: KeptViewers, token: string | undefined): Promise<Viewer> {
   if (token === undefined) return { kind: 'anonymous' };
-  const user = await userOfAccessToken(services.database.queries, token, services.clock.now());
-  return user === undefined ? { kind: 'anonymous' } : viewerFrom(user);
-}
-
-export function viewerFrom(user: UserRow): Viewer & { kind: 'user' } {
-  return {
-    kind: 'user',
-    id: user.id,
-    name: user.name,
-    isRoot: user.id === rootUserId,
-    isVerified: user.is_verified !== 0,
-    hasAccess: user.has_access !== 0,
-  };
+  return (await viewers.find(token)) ?? { kind: 'anonymous' };
 }
 
 function tokenOf(request: FastifyRequest): string | undefined {

@@ -3,9 +3,10 @@ import { STATUS_CODES, type IncomingMessage, type Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { errorCodeHeader, errorNextHeader, SheafError } from '@sheaf/wire';
 import type { Services } from '../services.ts';
-import { accessRefusal, viewerOfToken } from './authenticate.ts';
+import { tokenOwner } from '../accounts/tokens.ts';
+import { accessRefusal } from './authenticate.ts';
 import { rewriteUrl } from './request-target.ts';
-import type { UserViewer } from './viewer.ts';
+import { viewerFrom, type UserViewer, type Viewer } from './viewer.ts';
 
 export interface Upgrade {
   readonly request: IncomingMessage;
@@ -39,7 +40,11 @@ export async function userOfUpgrade({ request }: Upgrade, services: Services): P
   const header = request.headers.authorization;
   const token =
     header === undefined ? (query.get('access_token') ?? undefined) : /^bearer +(\S+)\s*$/i.exec(header)?.[1];
-  const viewer = await viewerOfToken(services, token);
+  const user =
+    token === undefined
+      ? undefined
+      : await tokenOwner(services.database.queries, token, services.clock.now());
+  const viewer: Viewer = user === undefined ? { kind: 'anonymous' } : viewerFrom(user);
   const refusal = accessRefusal(viewer, { access: 'user-with-access' }, services.settings.protectedMode);
   if (refusal !== undefined) throw refusal.error;
   if (viewer.kind === 'anonymous') {

@@ -1,5 +1,6 @@
 import { SheafError } from '@sheaf/wire';
 import type { FastifyRequest } from 'fastify';
+import { rootUserId, type UserRow } from '../accounts/users.ts';
 
 /** Who is asking. An unknown or expired token makes nobody fail by itself: the request is anonymous (rest-api.md §4.1). */
 export type Viewer = { kind: 'anonymous' } | UserViewer;
@@ -25,4 +26,15 @@ export function requireUser(request: FastifyRequest): UserViewer {
     throw new SheafError('not-authenticated', 'User is not authenticated.');
   }
   return request.viewer;
+}
+
+export function viewerFrom(user: UserRow): UserViewer {
+  return {
+    kind: 'user',
+    id: user.id,
+    name: user.name,
+    isRoot: user.id === rootUserId,
+    isVerified: user.is_verified !== 0,
+    hasAccess: user.has_access !== 0,
+  };
 }

@@ -10,6 +10,7 @@ import type { UnitOfWork } from '../database/unit-of-work.ts';
 import { queueMessages, type NewMessage } from '../workers/message-queue.ts';
 import { WorkerStarts } from './worker-starts.ts';
 import type { WorkerKey } from '../workers/worker-key.ts';
+import { assignmentColumns } from './assignments.ts';
 import { history, type NamedWorker } from './history.ts';
 import { epochSeconds } from './metadata.ts';
 import { noteActions, type KnownInput } from './run-action.ts';
@@ -152,17 +153,6 @@ async function assignTogether(
   await queueMessages(unit, now, messages);
   return new Set(rows.keys());
 }
-
-const assignmentColumns = {
-  run_uuid: 'text',
-  user_id: 'text',
-  worker_id: 'text',
-  epoch: 'integer',
-  assigned_at: 'integer',
-  started_at: 'integer',
-  reported_at: 'integer',
-  omissions: 'integer',
-} as const;
 
 /** What the run shows until the worker has begun. Whose worker it is would tell whose an anonymous run is. */
 function offered(run: { isAnonymous: boolean }, worker: WorkerKey): string {

@@ -1,14 +1,28 @@
 /* Who holds a run now, and who held it last. */
 import type { Holder } from '@sheaf/domain';
-import type { Selectable } from 'kysely';
+import { sql, type Selectable } from 'kysely';
 import { z } from 'zod';
-import { inChunks } from '../database/chunks.ts';
 import type { Queries, TransactionQueries } from '../database/database.ts';
+import { givenTexts } from '../database/given-rows.ts';
 import type { AssignmentTable } from '../database/schema.ts';
+import type { UnitOfWork } from '../database/unit-of-work.ts';
 import { workerKeyText, type WorkerKey } from '../workers/worker-key.ts';
+import type { NamedWorker } from './history.ts';
 import { readableJson } from '../database/readable-json.ts';
 
 export type AssignmentRow = Selectable<AssignmentTable>;
+/** All columns, for rows that are inserted. */
+export const assignmentColumns = {
+  run_uuid: 'text',
+  user_id: 'text',
+  worker_id: 'text',
+  epoch: 'integer',
+  assigned_at: 'integer',
+  started_at: 'integer',
+  reported_at: 'integer',
+  omissions: 'integer',
+} as const;
+
 type AnyQueries = Queries | TransactionQueries;
 
 export async function findAssignment(
@@ -23,13 +37,33 @@ export async function findAssignment(
 }
 
 export async function assignmentsOfRuns(
-  queries: AnyQueries,
+  unit: UnitOfWork,
   runUuids: Iterable<string>,
 ): Promise<Map<string, AssignmentRow>> {
-  const rows = await inChunks(runUuids, (chunk) =>
-    queries.selectFrom('assignment').selectAll().where('run_uuid', 'in', chunk).execute(),
-  );
+  const { rows } =
+    await sql<AssignmentRow>`select assignment.* from ${givenTexts(unit.dialect, runUuids)} as wanted
+    join assignment on assignment.run_uuid = wanted.given`.execute(unit.queries);
   return new Map(rows.map((row) => [row.run_uuid, row]));
+}
+
+/** The workers that hold runs, with the names of their machines, by run. */
+export async function holdersOf(
+  unit: UnitOfWork,
+  runUuids: Iterable<string>,
+): Promise<Map<string, NamedWorker>> {
+  interface HolderRow {
+    readonly run_uuid: string;
+    readonly user_id: string;
+    readonly worker_id: string;
+    readonly hostname: string | null;
+  }
+  const { rows } =
+    await sql<HolderRow>`select assignment.run_uuid, assignment.user_id, assignment.worker_id, worker.hostname
+    from ${givenTexts(unit.dialect, runUuids)} as wanted join assignment on assignment.run_uuid = wanted.given
+      left join worker on worker.user_id = assignment.user_id and worker.worker_id = assignment.worker_id`.execute(
+      unit.queries,
+    );
+  return new Map(rows.map(({ run_uuid: uuid, hostname, ...row }) => [uuid, { ...workerOf(row), hostname }]));
 }
 
 export async function assignmentsOfWorker(queries: AnyQueries, worker: WorkerKey): Promise<AssignmentRow[]> {

@@ -1,11 +1,17 @@
 /* The end of an attempt, as its worker reports it: the run is final, or goes back to the queue (execution.md §11.2, §31.4). */
-import { failureAfterRetries, isPlatformFailure, judgeFailure, reportedCause } from '@sheaf/domain';
+import {
+  failureAfterRetries,
+  isPlatformFailure,
+  judgeFailure,
+  reportedCause,
+  type FailureCause,
+} from '@sheaf/domain';
 import type { RunReport, WorkerMessage } from '@sheaf/wire';
 import { updateBundle, type BundleRow } from '../bundles/transition.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import { history, sentence, type NamedWorker } from './history.ts';
 import { restageRun } from './restage.ts';
-import { finalizeWhenStored } from './shared-filesystem/finalize-when-stored.ts';
+import { finalizeAllWhenStored } from './shared-filesystem/finalize-when-stored.ts';
 import { earlierAttempts, placeOf } from './spoilt-attempts.ts';
 
 /** Attempts that a platform, not the command, has spoilt; after that the run fails (execution.md §31.4). */
@@ -13,15 +19,45 @@ export const mostRestarts = 10;
 /** Further attempts after failures that only the platform is to blame for. */
 const mostRetries = 3;
 
-/** A run whose command has ended: final in the answer to the report that says so (execution.md §11.2). */
-export async function endAttempt(
+export interface EndedReport {
+  readonly worker: NamedWorker;
+  readonly report: RunReport;
+  readonly run: BundleRow;
+}
+
+/**
+ * Runs whose commands have ended: final in the answer to the report that says so (execution.md §11.2).
+ * @returns what their workers are told, by uuid
+ */
+export async function endAttempts(
   unit: UnitOfWork,
-  worker: NamedWorker,
-  report: RunReport,
-  run: BundleRow,
+  ended: readonly EndedReport[],
   now: number,
-): Promise<WorkerMessage[]> {
-  const cause = reportedCause({ cause: report.failure_cause, platformFailure: report.platform_failure });
+): Promise<Map<string, WorkerMessage[]>> {
+  const answers = new Map<string, WorkerMessage[]>();
+  const final: BundleRow[] = [];
+  for (const one of ended) {
+    const cause = reportedCause({
+      cause: one.report.failure_cause,
+      platformFailure: one.report.platform_failure,
+    });
+    // What the command itself has come to is final, whatever was before.
+    const last = isPlatformFailure(cause) ? await spoiltAttempt(unit, one, cause, now) : one.run;
+    if (last === undefined) answers.set(one.run.uuid, [{ type: 'mark_finalized', uuid: one.run.uuid }]);
+    else final.push(last);
+  }
+  for (const uuid of await finalizeAllWhenStored(unit, final, now))
+    answers.set(uuid, [{ type: 'mark_finalized', uuid }]);
+  return answers;
+}
+
+/** An attempt that the platform has spoilt: the run goes back to the queue, or, answered, ends as it is now. */
+async function spoiltAttempt(
+  unit: UnitOfWork,
+  { worker, report, run }: EndedReport,
+  cause: FailureCause,
+  now: number,
+): Promise<BundleRow | undefined> {
   const reason = report.failure_message ?? 'the platform failed';
   const named = run.is_anonymous === 0;
   const { spoilt, restarts } = await earlierAttempts(unit, run.uuid, { named });
@@ -38,14 +74,10 @@ export async function endAttempt(
       { worker, attempt: run.epoch, more: { reason, failure_cause: cause } },
     );
     await restageRun(unit, run, { event, keepMetadata: false }, now);
-    return [{ type: 'mark_finalized', uuid: run.uuid }];
+    return undefined;
   }
-  let last = run;
-  if (isPlatformFailure(cause) && spoilt.length > 0) {
-    const place = named ? placeOf(worker.workerId, worker.hostname) : undefined;
-    const text = failureAfterRetries([...spoilt, { reason, worker: place }]);
-    last = (await updateBundle(unit, run.uuid, { metadata: { failure_message: text } }, now)) ?? run;
-  }
-  if (!(await finalizeWhenStored(unit, last, now))) return [];
-  return [{ type: 'mark_finalized', uuid: run.uuid }];
+  if (spoilt.length === 0) return run;
+  const place = named ? placeOf(worker.workerId, worker.hostname) : undefined;
+  const text = failureAfterRetries([...spoilt, { reason, worker: place }]);
+  return (await updateBundle(unit, run.uuid, { metadata: { failure_message: text } }, now)) ?? run;
 }

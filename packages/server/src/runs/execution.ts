@@ -7,10 +7,14 @@ import { Sweeper } from '../contents/sweeper.ts';
 import { temporaryDirectory } from '../contents/temporary-directory.ts';
 import type { Services } from '../services.ts';
 import type { CheckinServices } from '../workers/checkin.ts';
+import { Contacts } from '../workers/contacts.ts';
 import { HeldCheckins } from '../workers/held-checkins.ts';
+import { KnownDescriptions } from '../workers/known-descriptions.ts';
 import { Liveness } from '../workers/liveness.ts';
+import { Mail } from '../workers/mail.ts';
 import { Mailboxes } from '../workers/mailboxes.ts';
 import { RecentDeliveries } from '../workers/recent-deliveries.ts';
+import { StartQuestions } from '../workers/start-questions.ts';
 import { WakeUps } from '../workers/wake-ups.ts';
 import { Maintenance, maintenancePause } from './maintenance.ts';
 import { Maker } from './make.ts';
@@ -34,8 +38,11 @@ export interface Execution {
   /** Commands beside those of runs. */
   readonly sessions: Sessions;
   readonly checkins: CheckinServices;
+  readonly starts: StartQuestions;
   readonly sweeper: Sweeper;
   readonly counters: Readonly<SchedulerCounters>;
+  /** What waits, as the last pass knew it. */
+  readonly backlog: KeptBacklog;
   readonly upkeep: Pick<Maintenance, 'passes'>;
   start(): Promise<void>;
   /** Answers held check-ins, and returns when nothing more is written. */
@@ -56,9 +63,11 @@ export function createExecution(services: Services, options: ExecutionOptions = 
   const sessions = new Sessions(services);
   const maker = new Maker(services, trees, linked);
   const liveness = new Liveness(services.clock, 2 * maintenancePause(services.settings.workerTimeout));
+  const descriptions = new KnownDescriptions(services.events, services.clock);
   const sharedRuns = new SharedRuns(services, trees);
   const entries = new DependencyEntries(trees);
   const requests = requestSettings(services.settings);
+  const backlog = new KeptBacklog(entries, requests, services.ids.uuid());
   const scheduler = new Scheduler(
     services,
     {
@@ -66,7 +75,7 @@ export function createExecution(services: Services, options: ExecutionOptions = 
         liveness.silence(worker, checkinAt, services.clock.now()) >= services.settings.workerTimeout,
       entries,
       laysOut: sharedRuns.possible,
-      backlog: new KeptBacklog(entries, requests, services.ids.uuid()),
+      backlog,
       requests: new LineRequests(requests),
       caches: new WorkerCaches(),
       hints: new GivenHints(),
@@ -84,9 +93,18 @@ export function createExecution(services: Services, options: ExecutionOptions = 
     mailboxes: new Mailboxes(services.clock),
     wakeUps,
     sessions,
-    checkins: { services, held, wakeUps, deliveries: new RecentDeliveries(), liveness },
+    checkins: {
+      services,
+      held,
+      wakeUps,
+      deliveries: new RecentDeliveries(),
+      contacts: new Contacts({ services, liveness, descriptions }),
+      mail: new Mail(services),
+    },
+    starts: new StartQuestions(services),
     sweeper,
     counters: scheduler.counters,
+    backlog,
     upkeep: maintenance,
     start: async () => {
       // What a crash left there belongs to nobody any more.
@@ -100,6 +118,7 @@ export function createExecution(services: Services, options: ExecutionOptions = 
     },
     stop: async () => {
       held.stop();
+      descriptions.stop();
       wakeUps.stop();
       sessions.stop();
       await Promise.all([scheduler.stop(), maintenance.stop(), sweeper.stop(), sharedRuns.stop()]);

@@ -1,16 +1,18 @@
 /* The end of a run: final state, exact accounts, no assignment; all in the caller's transaction (execution.md §10.3, §31.6). */
 import { finalStateOf, type FinalState } from '@sheaf/domain';
 import { sizeOf } from '@sheaf/trees';
-import { chargeDisk } from '../accounts/quota.ts';
-import { transition, type BundleRow } from '../bundles/transition.ts';
+import { sql } from 'kysely';
+import { chargeAll } from '../accounts/quota.ts';
+import { transitionAll, type BundleRow, type Move } from '../bundles/transition.ts';
 import { storedEntry } from '../contents/stored.ts';
+import { givenTexts } from '../database/given-rows.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
-import { dropMessagesOfRun } from '../workers/message-queue.ts';
+import { dropMessagesOfRuns } from '../workers/message-queue.ts';
+import { holdersOf } from './assignments.ts';
 import { repaired } from './damage.ts';
-import { history, namedWorker, sentence, type HistoryEvent } from './history.ts';
-import { findAssignment, workerOf } from './assignments.ts';
+import { history, sentence, type HistoryEvent, type NamedWorker } from './history.ts';
 import { epochSeconds, metadataOf, numberOf, textOf } from './metadata.ts';
-import { keepAction, settledAction } from './run-action.ts';
+import { keepActions, settledActions, type SettledAction } from './run-action.ts';
 
 const words: Readonly<Record<FinalState, string>> = {
   ready: 'The command succeeded, and its results are stored.',
@@ -24,60 +26,111 @@ const words: Readonly<Record<FinalState, string>> = {
  */
 export async function finalizeRun(
   unit: UnitOfWork,
-  given: BundleRow,
+  run: BundleRow,
   now: number,
 ): Promise<BundleRow | undefined> {
-  const run = await repaired(unit, given);
+  return (await finalizeRuns(unit, [run], now)).get(run.uuid);
+}
+
+/** The same for many, with a few statements. @returns those that are final now, by uuid */
+export async function finalizeRuns(
+  unit: UnitOfWork,
+  given: readonly BundleRow[],
+  now: number,
+): Promise<ReadonlyMap<string, BundleRow>> {
+  if (given.length === 0) return new Map();
+  const ends: End[] = [];
+  for (const row of given) ends.push(endOf(await repaired(unit, row)));
+  const actions = await settledActions(
+    unit,
+    ends.map(({ run, state, isStored }) => ({ run, succeeded: state === 'ready' && isStored })),
+  );
+  const workers = await holdersOf(
+    unit,
+    ends.map(({ run }) => run.uuid),
+  );
+  const moves = ends.map((end) => moveTo(end, workers.get(end.run.uuid), actions.get(end.run.uuid), now));
+  const final = await transitionAll(unit, 'run', moves, now);
+  await keepActions(unit, new Map([...actions].filter(([uuid]) => final.has(uuid))), now);
+  await chargeAll(
+    unit,
+    ends.flatMap(({ run, size }) =>
+      final.has(run.uuid) && run.owner_id !== null
+        ? [{ userId: run.owner_id, seconds: 0, bytes: size - run.data_size }]
+        : [],
+    ),
+  );
+  await releaseRuns(unit, [...final.keys()]);
+  return final;
+}
+
+interface End {
+  readonly run: BundleRow;
+  readonly state: FinalState;
+  readonly failureMessage: string | undefined;
+  readonly isStored: boolean;
+  /** Bytes. */
+  readonly size: number;
+}
+
+function endOf(run: BundleRow): End {
   const metadata = metadataOf(run);
   // An upload that was refused fails the run, also where its worker never came to say so.
   const failureMessage = textOf(metadata['failure_message']) ?? run.upload_failure ?? undefined;
   const state = finalStateOf({ failureMessage, exitcode: numberOf(metadata['exitcode']) });
   const entry = storedEntry(run);
-  const size = entry === undefined ? 0 : sizeOf(entry);
-  const action = await settledAction(unit, run, state === 'ready' && entry !== undefined);
-  const key = action?.key ?? undefined;
-  const final = await transition(unit, {
-    uuid: run.uuid,
-    type: 'run',
-    expected: ['finalizing'],
-    next: state,
-    changes: {
-      metadata: {
-        run_status: 'Finished',
-        last_updated: epochSeconds(now),
-        data_size: size,
-        ...(failureMessage === undefined ? {} : { failure_message: failureMessage }),
-        ...(key === undefined ? {} : { action_key: key }),
-      },
-      killRequestedAt: null,
-    },
-    now,
-    event: await endEvent(unit, run, state, failureMessage),
-  });
-  if (final === undefined) return undefined;
-  if (action !== undefined) await keepAction(unit, run.uuid, action, now);
-  if (size !== run.data_size && run.owner_id !== null)
-    await chargeDisk(unit, run.owner_id, size - run.data_size);
-  await releaseRun(unit, run.uuid);
-  return final;
+  return {
+    run,
+    state,
+    failureMessage,
+    isStored: entry !== undefined,
+    size: entry === undefined ? 0 : sizeOf(entry),
+  };
 }
 
-async function endEvent(
-  unit: UnitOfWork,
+function moveTo(
+  { run, state, failureMessage, size }: End,
+  worker: NamedWorker | undefined,
+  action: SettledAction | undefined,
+  now: number,
+): Move {
+  const key = action?.key ?? undefined;
+  return {
+    uuid: run.uuid,
+    from: 'finalizing',
+    next: state,
+    metadata: {
+      run_status: 'Finished',
+      last_updated: epochSeconds(now),
+      data_size: size,
+      ...(failureMessage === undefined ? {} : { failure_message: failureMessage }),
+      ...(key === undefined ? {} : { action_key: key }),
+    },
+    killForgotten: true,
+    event: endEvent(run, state, failureMessage, worker),
+  };
+}
+
+function endEvent(
   run: BundleRow,
   state: FinalState,
   failure: string | undefined,
-): Promise<HistoryEvent> {
+  worker: NamedWorker | undefined,
+): HistoryEvent {
   const text =
     state === 'ready' ? words.ready : sentence(`${words[state]}: ${failure ?? 'nobody knows why'}`);
-  const assignment = await findAssignment(unit.queries, run.uuid);
-  const worker = assignment === undefined ? undefined : await namedWorker(unit, workerOf(assignment));
   const facts = { worker, attempt: run.epoch, more: { state } };
   return history(state === 'ready' ? 'finished' : 'failed', text, facts);
 }
 
 /** No worker holds the run any more, and nothing more is to be told about it. */
 export async function releaseRun(unit: UnitOfWork, uuid: string): Promise<void> {
-  await unit.queries.deleteFrom('assignment').where('run_uuid', '=', uuid).execute();
-  await dropMessagesOfRun(unit, uuid);
+  await releaseRuns(unit, [uuid]);
+}
+
+async function releaseRuns(unit: UnitOfWork, uuids: readonly string[]): Promise<void> {
+  if (uuids.length === 0) return;
+  await sql`delete from assignment where run_uuid in
+    (select given from ${givenTexts(unit.dialect, uuids)} as runs)`.execute(unit.queries);
+  await dropMessagesOfRuns(unit, uuids);
 }

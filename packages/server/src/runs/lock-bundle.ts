@@ -1,4 +1,6 @@
+import { sql } from 'kysely';
 import type { BundleRow } from '../bundles/transition.ts';
+import { givenTexts } from '../database/given-rows.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 
 /** The row as it is now, which nobody else changes before this unit of work ends. Undefined: there is no such bundle. */
@@ -9,4 +11,30 @@ export async function lockBundle(unit: UnitOfWork, uuid: string): Promise<Bundle
     .where('uuid', '=', uuid)
     .modifyEnd(unit.dialect.rowLock)
     .executeTakeFirst();
+}
+
+/** Those of many bundles that exist, by uuid, locked in the order that everybody keeps to. */
+export async function lockBundles(
+  unit: UnitOfWork,
+  uuids: Iterable<string>,
+): Promise<Map<string, BundleRow>> {
+  const { rows } = await sql<BundleRow>`select bundle.* from ${givenTexts(unit.dialect, uuids)} as wanted
+    join bundle on bundle.uuid = wanted.given order by bundle.id ${unit.dialect.rowLock}`.execute(
+    unit.queries,
+  );
+  return new Map(rows.map((row) => [row.uuid, row]));
+}
+
+/**
+ * Takes all rows that reports about these runs will write, in one order for everybody: bundles, then their owners. Two workers with
+ * runs of the same two users would else wait for each other.
+ */
+export async function lockOwners(unit: UnitOfWork, uuids: readonly string[]): Promise<void> {
+  if (!unit.dialect.locksRows || uuids.length === 0) return;
+  const bundles = await lockBundles(unit, uuids);
+  const owners = new Set([...bundles.values()].flatMap(({ owner_id: owner }) => owner ?? []));
+  await sql`select account.id from ${givenTexts(unit.dialect, owners)} as wanted
+    join "user" as account on account.id = wanted.given order by account.id ${unit.dialect.rowLock}`.execute(
+    unit.queries,
+  );
 }

@@ -1,10 +1,12 @@
 /* What becomes of runs whose worker is gone or has forgotten them (execution.md §10.2, §31.3). */
 import { assertNever, formatDate, judgeLoss, toleratedOmissions, type BundleState } from '@sheaf/domain';
+import { sql } from 'kysely';
 import { findBundles } from '../bundles/access.ts';
 import { transition, type BundleRow } from '../bundles/transition.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
-import type { WorkerKey } from '../workers/worker-key.ts';
-import { assignmentsOfWorker, type AssignmentRow } from './assignments.ts';
+import { givenWorkers } from '../workers/given-workers.ts';
+import { workerKeyText, type WorkerKey } from '../workers/worker-key.ts';
+import { assignmentsOfWorker, workerOf, type AssignmentRow } from './assignments.ts';
 import { readableMetadata, repaired } from './damage.ts';
 import { releaseRun } from './finalize.ts';
 import { history, namedWorker, type NamedWorker } from './history.ts';
@@ -104,6 +106,28 @@ async function takeOffline(
   });
   await releaseRun(unit, run.uuid);
   if (offline !== undefined && offline.kill_requested_at !== null) await killWaiting(unit, offline, now);
+}
+
+/** Those of the check-ins that change the count of a run's omissions: they leave out what they hold, or name again what they left out. */
+export async function omittingWorkers<
+  Checkin extends { readonly worker: WorkerKey; readonly uuids: ReadonlySet<string> },
+>(unit: UnitOfWork, checkins: readonly Checkin[]): Promise<Checkin[]> {
+  if (checkins.length === 0) return [];
+  const wanted = givenWorkers(
+    unit.dialect,
+    checkins.map(({ worker }) => worker),
+  );
+  const { rows } = await sql<AssignmentRow>`select assignment.* from ${wanted} as wanted
+    join assignment on assignment.user_id = wanted.of_user and assignment.worker_id = wanted.of_worker
+    where assignment.started_at is not null`.execute(unit.queries);
+  const byWorker = new Map(checkins.map((checkin) => [workerKeyText(checkin.worker), checkin]));
+  const omitting = new Set<Checkin>();
+  for (const row of rows) {
+    const checkin = byWorker.get(workerKeyText(workerOf(row)));
+    if (checkin === undefined) continue;
+    if (row.omissions > 0 || !checkin.uuids.has(row.run_uuid)) omitting.add(checkin);
+  }
+  return [...omitting];
 }
 
 /** Counts check-ins that leave out a started run; at the second in a row the run is lost. */

@@ -25,7 +25,7 @@ export async function refusedStarts(
 ): Promise<void> {
   if (had.length === 0) return;
   const assignments = await assignmentsOfRuns(
-    unit.queries,
+    unit,
     had.map(({ runUuid }) => runUuid),
   );
   const key = workerKeyText(worker);

@@ -12,10 +12,10 @@ import {
   type ResourceRequest,
 } from '@sheaf/domain';
 import type { Entry } from '@sheaf/trees';
-import type { Selectable } from 'kysely';
+import { sql, type Selectable } from 'kysely';
 import { createHash } from 'node:crypto';
 import type { BundleRow } from '../bundles/transition.ts';
-import { insertRows } from '../database/given-rows.ts';
+import { givenRows, givenTexts, insertRows } from '../database/given-rows.ts';
 import type { RunActionTable } from '../database/schema.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import type { WorkerKey } from '../workers/worker-key.ts';
@@ -109,61 +109,80 @@ export interface SettledAction {
   readonly key: string | null;
 }
 
-/** With which image a run has ended, and its action key. Undefined: nothing is known about what it was given. */
-export async function settledAction(
+/** With which image runs have ended, and their action keys, by uuid. Runs are missing of which nobody knows what they were given. */
+export async function settledActions(
   unit: UnitOfWork,
-  run: BundleRow,
-  succeeded: boolean,
-): Promise<SettledAction | undefined> {
-  const row = await unit.queries
-    .selectFrom('run_action')
-    .selectAll()
-    .where('run_uuid', '=', run.uuid)
-    .where('epoch', '=', run.epoch)
-    .executeTakeFirst();
-  if (row === undefined) return undefined;
-  const metadata = metadataOf(run);
-  const image = textOf(metadata['docker_image']);
-  const environment = await environmentOf(unit, row, image, textOf(metadata['runtime']));
-  const key =
-    succeeded && environment !== undefined && wasLeftAlone(run, metadata)
-      ? actionKey({ ...(JSON.parse(row.action) as Action), environment }, sha256)
-      : null;
-  return { imageDigest: environment?.kind === 'image' ? environment.digest : null, key };
+  ended: readonly { readonly run: BundleRow; readonly succeeded: boolean }[],
+): Promise<ReadonlyMap<string, SettledAction>> {
+  const noted = await notedActions(
+    unit,
+    ended.map(({ run }) => run.uuid),
+  );
+  const settled = new Map<string, SettledAction>();
+  for (const { run, succeeded } of ended) {
+    const row = noted.get(run.uuid);
+    if (row === undefined || row.epoch !== run.epoch) continue;
+    const metadata = metadataOf(run);
+    const environment = environmentOf(row, textOf(metadata['docker_image']), textOf(metadata['runtime']));
+    const key =
+      succeeded && environment !== undefined && wasLeftAlone(run, metadata)
+        ? actionKey({ ...(JSON.parse(row.action) as Action), environment }, sha256)
+        : null;
+    settled.set(run.uuid, {
+      imageDigest: environment?.kind === 'image' ? environment.digest : null,
+      key,
+    });
+  }
+  return settled;
 }
 
-/** Call it in the transaction that makes the run final. */
-export async function keepAction(
+interface NotedAction extends Selectable<RunActionTable> {
+  /** 0 where there is no such worker any more. */
+  readonly known_worker: number;
+  readonly hostname: string | null;
+}
+
+async function notedActions(unit: UnitOfWork, uuids: readonly string[]): Promise<Map<string, NotedAction>> {
+  const { rows } = await sql<NotedAction>`select run_action.*, worker.hostname,
+      case when worker.worker_id is null then 0 else 1 end as known_worker
+    from ${givenTexts(unit.dialect, uuids)} as wanted join run_action on run_action.run_uuid = wanted.given
+      left join worker on worker.user_id = run_action.worker_user_id and worker.worker_id = run_action.worker_id`.execute(
+    unit.queries,
+  );
+  return new Map(rows.map((row) => [row.run_uuid, row]));
+}
+
+/** Call it in the transaction that makes the runs final. */
+export async function keepActions(
   unit: UnitOfWork,
-  runUuid: string,
-  { imageDigest, key }: SettledAction,
+  actions: ReadonlyMap<string, SettledAction>,
   now: number,
 ): Promise<void> {
-  await unit.queries
-    .updateTable('run_action')
-    .set({ image_digest: imageDigest, action_key: key, settled_at: now })
-    .where('run_uuid', '=', runUuid)
-    .execute();
+  if (actions.size === 0) return;
+  const given = givenRows(
+    unit.dialect,
+    { ended: 'text', with_digest: 'text', with_key: 'text' },
+    [...actions].map(([ended, { imageDigest, key }]) => ({ ended, with_digest: imageDigest, with_key: key })),
+  );
+  await sql`update run_action set image_digest = with_digest, action_key = with_key, settled_at = ${now}
+    from ${given} as given where run_uuid = ended`.execute(unit.queries);
 }
 
-async function environmentOf(
-  unit: UnitOfWork,
-  row: Selectable<RunActionTable>,
+function environmentOf(
+  row: NotedAction,
   image: string | undefined,
   runtime: string | undefined,
-): Promise<ActionEnvironment | undefined> {
+): ActionEnvironment | undefined {
   if (image !== undefined) {
     const digest = digestOfImage(image);
     return digest === undefined ? undefined : { kind: 'image', digest };
   }
-  if (runtime === undefined) return undefined;
-  const worker = await unit.queries
-    .selectFrom('worker')
-    .select(['user_id', 'worker_id', 'hostname'])
-    .where('user_id', '=', row.worker_user_id)
-    .where('worker_id', '=', row.worker_id)
-    .executeTakeFirst();
-  return worker === undefined ? undefined : hostEnvironment(worker);
+  if (runtime === undefined || row.known_worker === 0) return undefined;
+  return hostEnvironment({
+    user_id: row.worker_user_id,
+    worker_id: row.worker_id,
+    hostname: row.hostname,
+  });
 }
 
 /** The programs of one machine, as far as its worker can be told from others. */

@@ -5,6 +5,7 @@
 import { sql } from 'kysely';
 import { givenRows } from '../database/given-rows.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
+import { givenWorkers } from '../workers/given-workers.ts';
 import { countedStarts } from '../workers/register.ts';
 import { workerKeyText, type WorkerKey } from '../workers/worker-key.ts';
 
@@ -15,8 +16,7 @@ interface StartsRow {
   readonly is_terminating: number;
 }
 
-const keyColumns = { user_id: 'text', worker_id: 'text' } as const;
-const startsColumns = { ...keyColumns, left_now: 'integer' } as const;
+const startsColumns = { user_id: 'text', worker_id: 'text', left_now: 'integer' } as const;
 
 export class WorkerStarts {
   readonly #left: Map<string, { readonly row: StartsRow; left: number }>;
@@ -32,15 +32,10 @@ export class WorkerStarts {
 
   /** Locks the rows, in the order of their keys, so that the numbers stay true until the unit of work ends. */
   static async read(unit: UnitOfWork, workers: readonly WorkerKey[]): Promise<WorkerStarts> {
-    const distinct = new Map(workers.map((worker) => [workerKeyText(worker), worker]));
-    const given = givenRows(
-      unit.dialect,
-      keyColumns,
-      [...distinct.values()].map(({ userId, workerId }) => ({ user_id: userId, worker_id: workerId })),
-    );
     const { rows } = await sql<StartsRow>`select worker.user_id, worker.worker_id, worker.exit_after_num_runs,
         worker.is_terminating
-      from ${given} as given join worker on worker.user_id = given.user_id and worker.worker_id = given.worker_id
+      from ${givenWorkers(unit.dialect, workers)} as wanted
+        join worker on worker.user_id = wanted.of_user and worker.worker_id = wanted.of_worker
       order by worker.user_id, worker.worker_id ${unit.dialect.rowLock}`.execute(unit.queries);
     return new WorkerStarts(rows);
   }

@@ -3,10 +3,13 @@
  * unit of work that caused them, so that a state never promises a message that does not exist.
  */
 import { workerMessage, type WorkerMessage } from '@sheaf/wire';
-import type { Queries, TransactionQueries } from '../database/database.ts';
-import { insertRows } from '../database/given-rows.ts';
+import type { Queries, SqlDialect, TransactionQueries } from '../database/database.ts';
+import { sql, type Selectable } from 'kysely';
+import { givenRows, givenTexts, insertRows } from '../database/given-rows.ts';
+import type { MessageTable } from '../database/schema.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
-import type { WorkerKey } from './worker-key.ts';
+import { givenWorkers } from './given-workers.ts';
+import { workerKeyText, type WorkerKey } from './worker-key.ts';
 
 export interface NewMessage extends WorkerKey {
   readonly runUuid: string;
@@ -102,10 +105,41 @@ export async function queuedMessages(
     .where((where) => where.or([where('expires_at', 'is', null), where('expires_at', '>', now)]))
     .orderBy('id')
     .execute();
-  return rows.map((row) => {
-    const message = workerMessage.parse(JSON.parse(row.body));
-    return { id: row.id, runUuid: row.run_uuid, type: message.type, message };
-  });
+  return rows.map(readMessage);
+}
+
+function readMessage(row: { id: number; run_uuid: string; body: string }): QueuedMessage {
+  const message = workerMessage.parse(JSON.parse(row.body));
+  return { id: row.id, runUuid: row.run_uuid, type: message.type, message };
+}
+
+/** The same for many workers, by the text of their keys; those without any are missing. */
+export async function messagesOfWorkers(
+  queries: Queries | TransactionQueries,
+  dialect: SqlDialect,
+  workers: readonly WorkerKey[],
+  now: number,
+): Promise<Map<string, QueuedMessage[]>> {
+  interface MessageRow {
+    readonly id: number;
+    readonly user_id: string;
+    readonly worker_id: string;
+    readonly run_uuid: string;
+    readonly body: string;
+  }
+  const { rows } =
+    await sql<MessageRow>`select message.id, message.user_id, message.worker_id, message.run_uuid, message.body
+    from ${givenWorkers(dialect, workers)} as wanted join message
+      on message.user_id = wanted.of_user and message.worker_id = wanted.of_worker
+    where message.expires_at is null or message.expires_at > ${now} order by message.id`.execute(queries);
+  const found = new Map<string, QueuedMessage[]>();
+  for (const row of rows) {
+    const key = workerKeyText({ userId: row.user_id, workerId: row.worker_id });
+    const own = found.get(key) ?? [];
+    found.set(key, own);
+    own.push(readMessage(row));
+  }
+  return found;
 }
 
 export async function markDelivered(unit: UnitOfWork, ids: readonly number[], now: number): Promise<void> {
@@ -143,6 +177,31 @@ export async function acknowledge(
   return rows.filter((row) => row.type === 'run').map((row) => ({ runUuid: row.run_uuid, epoch: row.epoch }));
 }
 
+/** The same for many workers; only those are answered that had `run` messages. */
+export async function acknowledgeAll(
+  unit: UnitOfWork,
+  acknowledged: readonly { readonly worker: WorkerKey; readonly id: number }[],
+): Promise<{ worker: WorkerKey; runs: { runUuid: string; epoch: number | null }[] }[]> {
+  if (acknowledged.length === 0) return [];
+  const given = givenRows(
+    unit.dialect,
+    { of_id: 'integer', of_user: 'text', of_worker: 'text' },
+    acknowledged.map(({ worker, id }) => ({ of_id: id, of_user: worker.userId, of_worker: worker.workerId })),
+  );
+  const { rows } = await sql<Selectable<MessageTable>>`delete from message where id in
+      (select own.id from ${given} as wanted join message as own on own.id = wanted.of_id
+        where own.user_id = wanted.of_user and own.worker_id = wanted.of_worker)
+    returning user_id, worker_id, run_uuid, epoch, type`.execute(unit.queries);
+  const had = new Map<string, { worker: WorkerKey; runs: { runUuid: string; epoch: number | null }[] }>();
+  for (const row of rows.filter(({ type }) => type === 'run')) {
+    const worker = { userId: row.user_id, workerId: row.worker_id };
+    const own = had.get(workerKeyText(worker)) ?? { worker, runs: [] };
+    had.set(workerKeyText(worker), own);
+    own.runs.push({ runUuid: row.run_uuid, epoch: row.epoch });
+  }
+  return [...had.values()];
+}
+
 /**
  * Original workers finish with one answer before they send the next check-in: what was delivered is thereby acknowledged.
  */
@@ -169,6 +228,17 @@ export async function dropMessagesOfRun(
   let query = unit.queries.deleteFrom('message').where('run_uuid', '=', runUuid);
   if (types !== undefined) query = query.where('type', 'in', types);
   await query.execute();
+}
+
+/** The same for many runs. */
+export async function dropMessagesOfRuns(
+  unit: UnitOfWork,
+  runUuids: readonly string[],
+  type?: WorkerMessage['type'],
+): Promise<void> {
+  if (runUuids.length === 0) return;
+  const these = sql`delete from message where run_uuid in (select given from ${givenTexts(unit.dialect, runUuids)} as runs)`;
+  await (type === undefined ? these : sql`${these} and type = ${type}`).execute(unit.queries);
 }
 
 /** Drops one message. Answers whether it was still there and had not been delivered. */

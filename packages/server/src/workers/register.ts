@@ -1,12 +1,14 @@
 /* The record of a worker, as its last check-in describes it (execution.md §4.3). */
 import type { CheckinRequest } from '@sheaf/wire';
 import { SheafError } from '@sheaf/wire';
-import type { Selectable } from 'kysely';
+import { sql, type Selectable } from 'kysely';
 import { resolveGroupForWorker } from '../accounts/groups.ts';
+import { givenRows } from '../database/given-rows.ts';
 import type { WorkerTable } from '../database/schema.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
+import { givenWorkers } from './given-workers.ts';
 import { openSocket } from './sockets.ts';
-import type { WorkerKey } from './worker-key.ts';
+import { workerKeyText, type WorkerKey } from './worker-key.ts';
 import { runtimeOf } from './worker-record.ts';
 
 export type WorkerRow = Selectable<WorkerTable>;
@@ -60,6 +62,55 @@ export async function findWorker(unit: UnitOfWork, worker: WorkerKey): Promise<W
     .where('user_id', '=', worker.userId)
     .where('worker_id', '=', worker.workerId)
     .executeTakeFirst();
+}
+
+/** Those that are known, by the text of their keys. */
+export async function findWorkers(
+  unit: UnitOfWork,
+  workers: Iterable<WorkerKey>,
+): Promise<ReadonlyMap<string, WorkerRow>> {
+  const { rows } = await sql<WorkerRow>`select worker.* from ${givenWorkers(unit.dialect, workers)} as wanted
+    join worker on worker.user_id = wanted.of_user and worker.worker_id = wanted.of_worker`.execute(
+    unit.queries,
+  );
+  return new Map(rows.map((row) => [workerKeyText({ userId: row.user_id, workerId: row.worker_id }), row]));
+}
+
+/** The worker was heard of, and says nothing new but, perhaps, how much room it has (bytes). */
+export interface Touch {
+  readonly worker: WorkerKey;
+  readonly freeDisk: number | null;
+}
+
+/** Notes that workers were heard of. Rows are locked in the order of their keys. */
+export async function touchWorkers(unit: UnitOfWork, touches: readonly Touch[], now: number): Promise<void> {
+  if (touches.length === 0) return;
+  const given = givenRows(
+    unit.dialect,
+    { of_user: 'text', of_worker: 'text', disk_now: 'integer' },
+    touches.map(({ worker, freeDisk }) => ({
+      of_user: worker.userId,
+      of_worker: worker.workerId,
+      disk_now: freeDisk,
+    })),
+  );
+  await sql`update worker set checkin_at = ${now}, free_disk_bytes = disk_now
+    from (select given.* from ${given} as given
+      join worker as heard on heard.user_id = given.of_user and heard.worker_id = given.of_worker
+      order by heard.user_id, heard.worker_id ${unit.dialect.rowLock}) as given
+    where worker.user_id = of_user and worker.worker_id = of_worker`.execute(unit.queries);
+}
+
+/**
+ * Whether a check-in would change nothing in the row but the time and the free disk, and gives no waiting run more room. What is not
+ * compared here are its group and its lists (`KnownDescriptions`).
+ */
+export function saysTheSame(row: WorkerRow, worker: WorkerKey, request: CheckinRequest): boolean {
+  if (Math.round(request.exit_after_num_runs) < countedStarts) return false;
+  const after = rowFrom(worker, request, row.checkin_at);
+  const now = { ...row, ...after, exit_after_num_runs: Math.round(request.exit_after_num_runs) };
+  const keys = Object.keys(now) as (keyof WorkerRow)[];
+  return keys.every((key) => key === 'free_disk_bytes' || now[key] === row[key]) && !offersMoreDisk(row, now);
 }
 
 function rowFrom(
@@ -143,6 +194,10 @@ function offersMore(before: WorkerRow, after: WorkerRow): boolean {
   if (plain.some((key) => before[key] !== after[key])) return true;
   if (runtimeOf(before)?.images !== runtimeOf(after)?.images) return true;
   if (after.exit_after_num_runs > before.exit_after_num_runs) return true;
+  return offersMoreDisk(before, after);
+}
+
+function offersMoreDisk(before: WorkerRow, after: WorkerRow): boolean {
   const disk = (row: WorkerRow) => row.free_disk_bytes ?? Number.POSITIVE_INFINITY;
   return disk(after) > disk(before) + noticeableDisk || (disk(after) > 0 && disk(before) === 0);
 }

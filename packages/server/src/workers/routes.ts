@@ -10,11 +10,9 @@ import { registerRaw } from '../http/raw-body.ts';
 import { requireUser } from '../http/viewer.ts';
 import type { Execution } from '../runs/execution.ts';
 import { removeWorker } from '../runs/loss.ts';
-import { startRun } from '../runs/start.ts';
 import type { Services } from '../services.ts';
 import { checkIn, report, type CheckinAnswer } from './checkin.ts';
 import { workerInfos } from './info.ts';
-import { findWorker } from './register.ts';
 import { passData, requireSocket } from './replies.ts';
 import type { WorkerKey } from './worker-key.ts';
 
@@ -45,18 +43,7 @@ export function registerWorkerRoutes(app: FastifyInstance, services: Services, e
   app.post('/rest/workers/:worker/start_bundle/:uuid', { config }, async (request: WorkerRequest, reply) => {
     const worker = workerOf(request);
     const body = parse(startBundleRequest, request.body ?? {});
-    const granted = await services.unitOfWork(async (unit) => {
-      const row = await findWorker(unit, worker);
-      const preemptible = row?.preemptible === 1;
-      const hostname = row?.hostname ?? null;
-      return await startRun(
-        unit,
-        { ...worker, preemptible, hostname },
-        request.params.uuid ?? '',
-        body,
-        services.clock.now(),
-      );
-    });
+    const granted = await execution.starts.ask({ worker, uuid: request.params.uuid ?? '', request: body });
     // Original workers tell the next stage with their next check-in only; others report by themselves, and hear nothing here.
     if (granted) execution.wakeUps.wakeSoon(worker.workerId);
     return sendBareJson(reply, granted);

@@ -1,9 +1,10 @@
 /* What the database knows about runs in shared directories: one record for each, of its newest attempt there. */
 import { isFinal, type BundleState } from '@sheaf/domain';
 import { runMessage, type RunMessage } from '@sheaf/wire';
-import type { Selectable } from 'kysely';
+import { sql, type Selectable } from 'kysely';
 import { z } from 'zod';
 import type { AnyQueries } from '../../accounts/users.ts';
+import { givenTexts } from '../../database/given-rows.ts';
 import type { SharedRunTable } from '../../database/schema.ts';
 import type { UnitOfWork } from '../../database/unit-of-work.ts';
 import type { Attempt, Needed } from './directories.ts';
@@ -35,14 +36,22 @@ export async function findSharedRun(queries: AnyQueries, uuid: string): Promise<
   return await queries.selectFrom('shared_run').selectAll().where('run_uuid', '=', uuid).executeTakeFirst();
 }
 
-/** Whether the results of the run lie in a shared directory and are still to be stored. */
-export async function endsInSharedDirectory(
-  queries: AnyQueries,
-  run: { uuid: string; epoch: number; root_entry: string | null },
-): Promise<boolean> {
-  if (run.root_entry !== null) return false;
-  const row = await findSharedRun(queries, run.uuid);
-  return row !== undefined && row.epoch === run.epoch && row.prepared_at !== null;
+/** Those of the runs whose results lie in a shared directory and are still to be stored. */
+export async function endingInSharedDirectories(
+  unit: UnitOfWork,
+  runs: readonly { readonly uuid: string; readonly epoch: number; readonly root_entry: string | null }[],
+): Promise<ReadonlySet<string>> {
+  const open = runs.filter((run) => run.root_entry === null);
+  if (open.length === 0) return new Set();
+  const wanted = givenTexts(
+    unit.dialect,
+    open.map(({ uuid }) => uuid),
+  );
+  const { rows } = await sql<SharedRunRow>`select shared_run.* from ${wanted} as wanted
+    join shared_run on shared_run.run_uuid = wanted.given`.execute(unit.queries);
+  const epochs = new Map(open.map(({ uuid, epoch }) => [uuid, epoch]));
+  const ending = rows.filter((row) => epochs.get(row.run_uuid) === row.epoch && row.prepared_at !== null);
+  return new Set(ending.map((row) => row.run_uuid));
 }
 
 export function messageOf(row: SharedRunRow): RunMessage {

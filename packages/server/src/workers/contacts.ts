@@ -1,0 +1,331 @@
+/*
+ * What workers tell, written down: many contacts with a few statements, as long as nothing about them is out of the ordinary; the others
+ * one by one.
+ */
+import type { CheckinRequest, RunReport, WorkerMessage } from '@sheaf/wire';
+import { SheafError } from '@sheaf/wire';
+import { attempt } from '../database/attempt.ts';
+import { endsTransaction } from '../database/contention.ts';
+import type { UnitOfWork } from '../database/unit-of-work.ts';
+import { Gathering } from '../gathering.ts';
+import { noticeOmissions, omittingWorkers } from '../runs/loss.ts';
+import { giveBackUnbegun, refusedStarts } from '../runs/refused-start.ts';
+import { applyReports, type GivenReport, type ReportingWorker } from '../runs/reports.ts';
+import { lockOwners } from '../runs/lock-bundle.ts';
+import { storeSamples, type NewSamples } from '../runs/statistics/store.ts';
+import type { Services } from '../services.ts';
+import type { KnownDescriptions } from './known-descriptions.ts';
+import type { Liveness } from './liveness.ts';
+import {
+  acknowledge,
+  acknowledgeAll,
+  acknowledgeDelivered,
+  messagesOfWorkers,
+  queuedMessages,
+  type QueuedMessage,
+} from './message-queue.ts';
+import {
+  findWorker,
+  findWorkers,
+  registerWorker,
+  saysTheSame,
+  touchWorkers,
+  type Touch,
+  type WorkerRow,
+} from './register.ts';
+import { refuseTwin } from './twins.ts';
+import { workerKeyText, type WorkerKey } from './worker-key.ts';
+
+export interface Contact {
+  readonly worker: WorkerKey;
+  readonly reports: readonly RunReport[];
+  readonly ack: readonly number[];
+  /** Undefined for reports between check-ins. */
+  readonly checkin: { readonly request: CheckinRequest; readonly olderHeld: boolean } | undefined;
+}
+
+export interface ContactOutcome {
+  /** What follows for the worker from what it said. */
+  readonly derived: readonly WorkerMessage[];
+  /** Everything that is queued for it. */
+  readonly queued: readonly QueuedMessage[];
+}
+
+export interface ContactServices {
+  readonly services: Services;
+  readonly liveness: Liveness;
+  readonly descriptions: KnownDescriptions;
+}
+
+interface Plain {
+  readonly contact: Contact;
+  readonly row: WorkerRow;
+  readonly touch: Touch | undefined;
+}
+
+export class Contacts {
+  readonly #context: ContactServices;
+  readonly #gathering: Gathering<Contact, ContactOutcome>;
+
+  constructor(context: ContactServices) {
+    this.#context = context;
+    this.#gathering = new Gathering<Contact, ContactOutcome>({
+      keys: ({ worker, reports }) => [workerKeyText(worker), ...reports.map(({ uuid }) => uuid)],
+      together: (contacts) => this.#together(contacts),
+      alone: (contact) => this.#alone(contact),
+      failed: (error) =>
+        context.services.log.debug({ err: error }, 'what workers tell is written down one by one'),
+    });
+  }
+
+  /**
+   * Returns once it is committed.
+   * @throws SheafError `conflict` when another worker uses the id, or a report comes from a worker that is not known
+   */
+  take(contact: Contact): Promise<ContactOutcome> {
+    return this.#gathering.add(contact);
+  }
+
+  async #together(contacts: readonly Contact[]): Promise<(ContactOutcome | undefined)[]> {
+    const { services, liveness } = this.#context;
+    const now = services.clock.now();
+    const done = await services.unitOfWork(async (unit) => {
+      const rows = await findWorkers(
+        unit,
+        contacts.map(({ worker }) => worker),
+      );
+      const plain = contacts.flatMap((contact) => this.#plain(contact, rows, now) ?? []);
+      return { plain, outcomes: await takePlain(services, unit, plain, now) };
+    });
+    for (const { contact, row, touch } of done.plain)
+      liveness.heard(contact.worker, touch === undefined ? row.checkin_at : now);
+    return contacts.map(({ worker }) => done.outcomes.get(workerKeyText(worker)));
+  }
+
+  /** Undefined for a contact that is to be looked at more closely. */
+  #plain(contact: Contact, rows: ReadonlyMap<string, WorkerRow>, now: number): Plain | undefined {
+    const { services, liveness, descriptions } = this.#context;
+    const { worker, checkin, reports } = contact;
+    const row = rows.get(workerKeyText(worker));
+    if (row === undefined || new Set(reports.map(({ uuid }) => uuid)).size < reports.length) return undefined;
+    const { workerTimeout } = services.settings;
+    if (checkin === undefined)
+      return { contact, row, touch: dueTouch(row, undefined, { now, workerTimeout }) };
+    const { request, olderHeld } = checkin;
+    if ((request.protocol ?? 1) < 2 || request.is_terminating) return undefined;
+    if (!descriptions.isKnown(worker, request) || !saysTheSame(row, worker, request)) return undefined;
+    if (row.checkin_at <= now - workerTimeout) return undefined;
+    try {
+      refuseTwin(row, request, { silence: liveness.silence(worker, row.checkin_at, now), held: olderHeld });
+    } catch (error) {
+      // To be thrown where it concerns nobody else.
+      if (error instanceof SheafError) return undefined;
+      throw error;
+    }
+    return { contact, row, touch: dueTouch(row, request, { now, workerTimeout }) };
+  }
+
+  /** As it is for a worker that is new, goes, has something new to say about itself, or says something odd. */
+  async #alone(contact: Contact): Promise<ContactOutcome> {
+    const { services, liveness, descriptions } = this.#context;
+    const now = services.clock.now();
+    const { worker, checkin } = contact;
+    const outcome = await services.unitOfWork((unit) => takeOne(this.#context, unit, contact, now));
+    liveness.heard(worker, now);
+    if (checkin !== undefined) descriptions.note(worker, checkin.request);
+    return outcome;
+  }
+}
+
+/** Times of check-ins are written this often while nothing else is; so far they lag behind for other servers, and for people. */
+const longestTouchPause = 2000;
+
+function dueTouch(
+  row: WorkerRow,
+  request: CheckinRequest | undefined,
+  { now, workerTimeout }: { now: number; workerTimeout: number },
+): Touch | undefined {
+  const freeDisk =
+    request === undefined || request.free_disk_bytes === undefined || request.free_disk_bytes === null
+      ? row.free_disk_bytes
+      : Math.round(request.free_disk_bytes);
+  const isDue = Math.abs(now - row.checkin_at) >= Math.min(longestTouchPause, workerTimeout / 20);
+  const worker = { userId: row.user_id, workerId: row.worker_id };
+  return isDue || freeDisk !== row.free_disk_bytes ? { worker, freeDisk } : undefined;
+}
+
+async function takePlain(
+  services: Services,
+  unit: UnitOfWork,
+  plain: readonly Plain[],
+  now: number,
+): Promise<ReadonlyMap<string, ContactOutcome>> {
+  await touchWorkers(
+    unit,
+    plain.flatMap(({ touch }) => touch ?? []),
+    now,
+  );
+  const given = plain.flatMap(({ contact, row }) => {
+    const worker = reportingWorker(row);
+    return contact.reports.map((report): GivenReport => ({ worker, report }));
+  });
+  const had = await acknowledgeAll(
+    unit,
+    plain.flatMap(({ contact }) => contact.ack.map((id) => ({ worker: contact.worker, id }))),
+  );
+  await lockOwners(
+    unit,
+    given.map(({ report }) => report.uuid),
+  );
+  const heard: NewSamples[] = [];
+  const answers = await applyReports(unit, given, now, heard);
+  const derived = new Map<string, WorkerMessage[]>();
+  for (const [at, { worker }] of given.entries()) {
+    const own = derived.get(workerKeyText(worker)) ?? [];
+    derived.set(workerKeyText(worker), own);
+    own.push(...(answers[at] ?? []));
+  }
+  for (const { worker, runs } of had) await refusedStarts(unit, worker, runs, { patience: true }, now);
+  await noticeAllOmissions(unit, plain, now);
+  await storeIsolated(services, unit, heard);
+  const queued = await messagesOfWorkers(
+    unit.queries,
+    unit.dialect,
+    plain.map(({ contact }) => contact.worker),
+    now,
+  );
+  return new Map(
+    plain.map(({ contact: { worker } }) => {
+      const key = workerKeyText(worker);
+      return [key, { derived: derived.get(key) ?? [], queued: queued.get(key) ?? [] }];
+    }),
+  );
+}
+
+/** Nearly all workers report all that they hold. */
+async function noticeAllOmissions(unit: UnitOfWork, plain: readonly Plain[], now: number): Promise<void> {
+  const reported = new Map(
+    plain
+      .filter(({ contact }) => contact.checkin !== undefined)
+      .map(({ contact: { worker, reports } }) => [
+        workerKeyText(worker),
+        { worker, uuids: new Set(reports.map(({ uuid }) => uuid)) },
+      ]),
+  );
+  for (const { worker, uuids } of await omittingWorkers(unit, [...reported.values()]))
+    await noticeOmissions(unit, worker, uuids, now);
+}
+
+/** Everything a contact says, in one transaction. */
+async function takeOne(
+  { services, liveness }: ContactServices,
+  unit: UnitOfWork,
+  { worker, reports, ack, checkin }: Contact,
+  now: number,
+): Promise<ContactOutcome> {
+  const known = await findWorker(unit, worker);
+  let derived: WorkerMessage[];
+  if (checkin === undefined) {
+    // A worker that was declared dead meanwhile has to introduce itself again first.
+    if (known === undefined) throw new SheafError('conflict', 'The worker is not known: check in first.');
+    await touchWorkers(unit, [{ worker, freeDisk: known.free_disk_bytes }], now);
+    await refusedStarts(unit, worker, await acknowledge(unit, worker, ack), { patience: true }, now);
+    derived = await applyIsolated(services, unit, known, reports, now);
+  } else {
+    const { request, olderHeld } = checkin;
+    const acknowledges = (request.protocol ?? 1) >= 2;
+    const silence = known === undefined ? 0 : liveness.silence(worker, known.checkin_at, now);
+    refuseTwin(known, request, { silence, held: olderHeld });
+    const { workerTimeout } = services.settings;
+    const row = await registerWorker(unit, worker, request, { now, workerTimeout });
+    const had = acknowledges
+      ? await acknowledge(unit, worker, ack)
+      : await acknowledgeDelivered(unit, worker);
+    derived = await applyIsolated(services, unit, row, reports, now);
+    const reported = new Set(reports.map(({ uuid }) => uuid));
+    const unmentioned = had.filter(({ runUuid }) => !reported.has(runUuid));
+    await refusedStarts(unit, worker, unmentioned, { patience: acknowledges }, now);
+    await noticeOmissions(unit, worker, reported, now);
+    if (request.is_terminating) await giveBackUnbegun(unit, worker, now);
+  }
+  return { derived, queued: await queuedMessages(unit.queries, worker, now) };
+}
+
+/** One odd report never costs the others (execution.md §4.2). */
+async function applyIsolated(
+  services: Services,
+  unit: UnitOfWork,
+  row: WorkerRow,
+  reports: readonly RunReport[],
+  now: number,
+): Promise<WorkerMessage[]> {
+  const worker = reportingWorker(row);
+  if (reports.length > 1) {
+    await lockOwners(
+      unit,
+      reports.map(({ uuid }) => uuid),
+    );
+    const together = await applyTogether(services, unit, worker, reports, now);
+    if (together !== undefined) return together;
+  }
+  const answers: WorkerMessage[] = [];
+  const heard: NewSamples[] = [];
+  for (const report of reports) {
+    try {
+      const [answer = []] = await attempt(unit, () => applyReports(unit, [{ worker, report }], now, heard));
+      answers.push(...answer);
+    } catch (error) {
+      if (endsTransaction(error)) throw error;
+      services.log.error(
+        { err: error, run: report.uuid, worker: workerKeyText(worker) },
+        'a report could not be applied',
+      );
+    }
+  }
+  await storeIsolated(services, unit, heard);
+  return answers;
+}
+
+/** With a few questions for all of them, which is how it goes nearly always; undefined where one of them is odd. */
+async function applyTogether(
+  services: Services,
+  unit: UnitOfWork,
+  worker: ReportingWorker,
+  reports: readonly RunReport[],
+  now: number,
+): Promise<WorkerMessage[] | undefined> {
+  // Of two reports about one run, the second is judged by what the first has made of it.
+  if (new Set(reports.map(({ uuid }) => uuid)).size < reports.length) return undefined;
+  const heard: NewSamples[] = [];
+  const given = reports.map((report) => ({ worker, report }));
+  try {
+    const answers = await attempt(unit, () => applyReports(unit, given, now, heard));
+    await storeIsolated(services, unit, heard);
+    return answers.flat();
+  } catch (error) {
+    if (endsTransaction(error)) throw error;
+    services.log.debug({ err: error }, 'reports are applied one by one');
+    return undefined;
+  }
+}
+
+/** All runs together, or each by itself; what cannot be kept costs nothing but itself. */
+async function storeIsolated(
+  services: Services,
+  unit: UnitOfWork,
+  heard: readonly NewSamples[],
+): Promise<void> {
+  if (heard.length === 0) return;
+  try {
+    await attempt(unit, () => storeSamples(unit, heard));
+  } catch (error) {
+    if (endsTransaction(error)) throw error;
+    services.log.error({ err: error, runs: heard.length }, 'samples of runs could not be stored');
+    if (heard.length > 1) for (const one of heard) await storeIsolated(services, unit, [one]);
+  }
+}
+
+function reportingWorker(row: WorkerRow): ReportingWorker {
+  const { user_id: userId, worker_id: workerId, hostname } = row;
+  return { userId, workerId, hostname, preemptible: row.preemptible === 1 };
+}
