@@ -28,7 +28,6 @@ export interface PlannedRun {
   readonly bulkBytes: number;
 }
 
-export const people = 2;
 /** Bytes that the caches of the workers may take: some dozens of results. */
 export const cacheLimit = 4_000_000;
 const largestBulk = 200_000;
