@@ -56,10 +56,19 @@ export async function build() {
       banner: { js: requireShim },
       sourcemap: true,
     }),
+    bundle({
+      ...common,
+      // What only some kinds of pools need is loaded by those.
+      splitting: true,
+      entryPoints: { process: 'packages/pools/src/process.ts' },
+      outdir: join(fresh, 'worker-manager'),
+      banner: { js: requireShim },
+      sourcemap: true,
+    }),
   ]);
   // Exchanged when complete, so that whoever starts a program meanwhile finds the one before.
   const old = mkdtempSync(join(target, 'old-'));
-  for (const program of ['cli', 'server', 'worker']) {
+  for (const program of ['cli', 'server', 'worker', 'worker-manager']) {
     if (existsSync(join(target, program))) renameSync(join(target, program), join(old, program));
     renameSync(join(fresh, program), join(target, program));
   }

@@ -145,6 +145,7 @@ export { plan } from './schedule/plan.ts';
 export { planBacklog, type Placement } from './schedule/plan-backlog.ts';
 export type { Explanation } from './schedule/waiting.ts';
 export { noWorkerText } from './schedule/reason.ts';
+export { hasFailedEverywhere, waitsForQuota } from './schedule/reason-kind.ts';
 
 export {
   actionKey,

@@ -16,6 +16,14 @@ export interface Slurm {
   readonly environment: Readonly<Record<string, string>>;
   /** Hands in a job of one processor; answers its number. */
   submit(command: string): Promise<string>;
+  /** Name of its only partition. */
+  readonly partition: string;
+  /** Calls one of Slurm's programs and answers its output. */
+  call(program: string, ...words: string[]): Promise<string>;
+  /** `down`: its jobs are taken from the node, and those that wait go on waiting. */
+  setNode(state: 'down' | 'resume'): Promise<void>;
+  stopController(): Promise<void>;
+  startController(): Promise<void>;
   /** Waits until none of these jobs waits or runs any more. */
   finish(...jobs: readonly string[]): Promise<void>;
   /** Ends the cluster, its jobs with it, and removes its files. */
@@ -23,6 +31,7 @@ export interface Slurm {
 }
 
 const service = 'Slurm';
+const partition = 'main';
 
 async function available(): Promise<void> {
   if (process.getuid?.() !== 0) {
@@ -41,48 +50,63 @@ async function startSlurm(): Promise<Slurm> {
   await chmod(directory, 0o755);
   const configuration = join(directory, 'slurm.conf');
   const environment = { SLURM_CONF: configuration };
+  const env = { ...process.env, ...environment };
   const daemons: StartedProcess[] = [];
   const program = (name: string) => requireProgram(service, name, 'slurm-wlm');
+  const call = async (name: string, ...words: string[]) => runProcess(await program(name), words, { env });
   const stop = async (): Promise<void> => {
     for (const daemon of daemons.toReversed()) await daemon.stop();
     await rm(directory, { recursive: true, force: true });
   };
+  let controller: StartedProcess | undefined;
+  const startController = async (): Promise<void> => {
+    controller = startProcess(await program('slurmctld'), ['-D', '-i'], { env });
+    daemons.push(controller);
+    const answers = async () => / is UP/.test(await call('scontrol', 'ping').catch(() => ''));
+    await eventually('an answer of slurmctld', async () => (await answers()) || undefined);
+  };
   try {
     daemons.push(await startMunge(directory));
     await writeFile(configuration, configurationText(directory, await freePorts(2)));
-    const env = { ...process.env, ...environment };
-    daemons.push(startProcess(await program('slurmctld'), ['-D', '-i'], { env }));
+    await startController();
     daemons.push(startProcess(await program('slurmd'), ['-D'], { env }));
-    const ask = async (name: string, ...words: string[]) => runProcess(await program(name), words, { env });
     await eventually('a node of Slurm that takes jobs', async () => {
       const failed = daemons.find((daemon) => daemon.output.includes('fatal'));
       if (failed !== undefined) throw new Error(failed.output);
-      const states = await ask('sinfo', '--noheader', '--format=%T').catch(() => '');
+      const states = await call('sinfo', '--noheader', '--format=%T').catch(() => '');
       return states.trim() === 'idle' ? true : undefined;
     });
-    return {
-      environment,
-      async submit(command) {
-        const output = ['--output=/dev/null', '--error=/dev/null', '--chdir=/'];
-        return (await ask('sbatch', '--parsable', ...output, `--wrap=${command}`)).trim();
-      },
-      async finish(...jobs) {
-        const wanted = new Set(jobs);
-        await eventually(
-          'the end of all jobs',
-          async () => {
-            const left = await ask('squeue', '--noheader', '--format=%i', '--states=PENDING,RUNNING');
-            return left.split('\n').some((job) => wanted.has(job)) ? undefined : true;
-          },
-          600_000,
-        );
-      },
-      stop,
-    };
   } catch (error) {
     await stop();
     throw error;
   }
+  return {
+    environment,
+    partition,
+    call,
+    async submit(command) {
+      const output = ['--output=/dev/null', '--error=/dev/null', '--chdir=/'];
+      return (await call('sbatch', '--parsable', ...output, `--wrap=${command}`)).trim();
+    },
+    async finish(...jobs) {
+      const wanted = new Set(jobs);
+      await eventually(
+        'the end of all jobs',
+        async () => {
+          const left = await call('squeue', '--noheader', '--format=%i', '--states=PENDING,RUNNING');
+          return left.split('\n').some((job) => wanted.has(job)) ? undefined : true;
+        },
+        600_000,
+      );
+    },
+    async setNode(state) {
+      const why = state === 'down' ? ['reason=test'] : [];
+      await call('scontrol', 'update', `nodename=${hostname()}`, `state=${state}`, ...why);
+    },
+    startController,
+    stopController: async () => void (await controller?.stop()),
+    stop,
+  };
 }
 
 async function startMunge(directory: string): Promise<StartedProcess> {
@@ -120,9 +144,14 @@ function configurationText(directory: string, [controller, node]: readonly numbe
     SlurmctldPidFile: join(directory, 'slurmctld.pid'),
     SlurmdPidFile: join(directory, 'slurmd.pid'),
     ProctrackType: 'proctrack/linuxproc',
-    TaskPlugin: 'task/none',
+    TaskPlugin: 'task/affinity',
     SelectType: 'select/cons_tres',
-    SelectTypeParameters: 'CR_CPU',
+    SelectTypeParameters: 'CR_CPU_Memory',
+    DefMemPerCPU: 100,
+    // Looks for work as often as it can.
+    SchedulerParameters: 'sched_interval=1,bf_interval=1',
+    MessageTimeout: 5,
+    KillWait: 10,
     ReturnToService: 2,
     MpiDefault: 'none',
     MailProg: '/bin/true',
@@ -130,7 +159,7 @@ function configurationText(directory: string, [controller, node]: readonly numbe
   return [
     ...Object.entries(settings).map(([name, value]) => `${name}=${value}`),
     `NodeName=${hostname()} NodeAddr=127.0.0.1 CPUs=${cpus} RealMemory=${memory} State=UNKNOWN`,
-    'PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP',
+    `PartitionName=${partition} Nodes=ALL Default=YES MaxTime=INFINITE State=UP`,
     '',
   ].join('\n');
 }

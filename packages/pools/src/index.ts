@@ -1,0 +1,1 @@
+export { PoolError, type NewWorker, type Pool, type PoolJob } from './pool.ts';
