@@ -44,12 +44,12 @@ export function planRuns(chance: Chance, count: number): PlannedRun[] {
 }
 
 /**
- * Runs for the very end, one for each worker: each depends on something that takes a whole cache for itself.
+ * Runs for the very end, one for each worker: each depends on something that no cache has room for.
  * @param first number of the first of them
  * @param tags of the workers
  */
 export function planSqueeze(chance: Chance, first: number, tags: readonly string[]): PlannedRun[] {
-  const bulkBytes = Math.round(cacheLimit * 0.97);
+  const bulkBytes = Math.round(cacheLimit * 1.05);
   const large: PlannedRun = {
     ...planReady(chance, { number: first, owner: 0, parents: [] }),
     bulkBytes,

@@ -40,15 +40,13 @@ function endOf({ name, exitCode }: WorkerEvidence): string[] {
 }
 
 /**
- * At the end each worker has fetched something that fills its cache: everything else has to go, unless something holds it still.
+ * At the end each worker has used something that is larger than its cache: everything has to go, unless something holds it still.
  */
 function cacheOf({ entries, listed, unreferenced, unfinished }: CacheEvidence): string[] {
-  const held = listed.length > 1 ? [`${listed.length - 1} entries are held by nobody knows whom`] : [];
   const names = new Set(listed);
   return [
-    ...held,
+    ...listed.map((name) => `the entry ${name} is held by nobody knows whom`),
     ...entries.filter((name) => !names.has(name)).map((name) => `the entry ${name} is not listed`),
-    ...listed.filter((name) => !entries.includes(name)).map((name) => `the entry ${name} is not there`),
     ...unreferenced.map((name) => `nothing needs the blob ${name}`),
     ...unfinished.map((name) => `${name} is unfinished`),
   ];

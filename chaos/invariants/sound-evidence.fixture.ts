@@ -96,7 +96,7 @@ export function soundEvidence(): Evidence {
         name: 'one',
         exitCode: 0,
         files: ['identity', 'images.json'],
-        cache: { entries: ['large.tree'], listed: ['large.tree'], unreferenced: [], unfinished: [] },
+        cache: { entries: [], listed: [], unreferenced: [], unfinished: [] },
       },
     ],
     machine: { processes: [], mounts: [], groups: [], engines: [] },
