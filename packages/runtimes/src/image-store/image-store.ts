@@ -9,6 +9,7 @@
  */
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { renameSync, writeFileSync } from 'node:fs';
 import { chmod, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -99,12 +100,12 @@ export class ImageStore {
   }
 
   /** Notes names down: each means one image only, the one it was given last. */
-  async name(id: string, names: readonly string[]): Promise<void> {
-    for (const image of [...this.#images.values()]) {
+  name(id: string, names: readonly string[]): void {
+    for (const image of this.#images.values()) {
       const others = image.names.filter((name) => !names.includes(name));
       const now = image.id === id ? [...others, ...names] : others;
       const unchanged = now.length === image.names.length && now.every((name) => image.names.includes(name));
-      if (!unchanged) await this.#rewrite({ ...image, names: now });
+      if (!unchanged) this.#rewrite({ ...image, names: now });
     }
   }
 
@@ -117,11 +118,12 @@ export class ImageStore {
     return true;
   }
 
-  async #rewrite(image: StoredImage): Promise<void> {
+  /** In one go, so that two who note something down do not meet. */
+  #rewrite(image: StoredImage): void {
     this.#images.set(image.id, image);
     const file = join(this.#place(image.id), 'image.json');
-    await writeFile(`${file}.new`, JSON.stringify(image));
-    await rename(`${file}.new`, file);
+    writeFileSync(`${file}.new`, JSON.stringify(image));
+    renameSync(`${file}.new`, file);
   }
 
   #place(id: string): string {

@@ -72,8 +72,8 @@ async function* unzstd(packed: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8A
   const closed = once(child, 'close');
   closed.catch(() => undefined);
   const input = Readable.from(packed);
-  let failure: unknown;
-  input.on('error', (error) => {
+  let failure: Error | undefined;
+  input.on('error', (error: Error) => {
     failure = error;
     child.kill('SIGKILL');
   });

@@ -121,7 +121,7 @@ export class UnpackedImages {
     const exactName = formatImageReference(exact);
     const stored = store.named(exactName);
     if (stored !== undefined) {
-      await store.name(stored.id, namesOf(exact));
+      store.name(stored.id, namesOf(exact));
       return prepared(stored, exactName);
     }
     const inEngine = await this.#inEngine(exactName);
@@ -177,12 +177,13 @@ export class UnpackedImages {
   }
 
   async #unpack(
-    { image, fill }: ImageSource,
+    source: ImageSource,
     names: readonly string[],
     text: string,
     waiter: Waiter,
   ): Promise<StoredImage> {
     const { store, architecture, canExecute } = this.#options;
+    const { image } = source;
     if (image.architecture !== '' && canExecute(image.architecture) === false) {
       throw new ImageError(
         `Can't use image ${text}: it is made for ${image.architecture}, and this worker's machine is ${architecture}`,
@@ -193,17 +194,13 @@ export class UnpackedImages {
       // Whether it succeeds or is given up on, the store then says what is there.
       await other.catch(() => undefined);
     }
-    const work = store.add({ ...image, names: [] }, (root) =>
-      fill(root, (words) => waiter.onProgress(words)),
-    );
+    const work = store
+      .add({ ...image, names: [] }, (root) => source.fill(root, (words) => waiter.onProgress(words)))
+      .finally(() => this.#unpacking.delete(image.id));
     this.#unpacking.set(image.id, work);
-    try {
-      const stored = await work;
-      await store.name(stored.id, names);
-      return stored;
-    } finally {
-      this.#unpacking.delete(image.id);
-    }
+    const stored = await work;
+    store.name(stored.id, names);
+    return stored;
   }
 
   async #repository(repository: string, signal: AbortSignal): Promise<Repository> {

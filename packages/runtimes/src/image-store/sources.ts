@@ -50,7 +50,7 @@ export async function fromRegistry(
     },
     size,
     async fill(root, onProgress) {
-      const progress = new Progress(size, onProgress);
+      const progress = new Progress(size - manifest.config.size, onProgress);
       let bytes = 0;
       for (const layer of manifest.layers) {
         const stream = layerStream(await repository.blob(layer.digest), layer, (count) =>

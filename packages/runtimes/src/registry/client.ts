@@ -15,6 +15,11 @@ export interface RepositoryOptions extends Asker {
   readonly repository: string;
 }
 
+interface RegistryRequest {
+  readonly method?: 'HEAD';
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 export class Repository {
   readonly #options: RepositoryOptions;
   /** Where it answered, so that later questions go there at once. */
@@ -64,7 +69,7 @@ export class Repository {
     }
   }
 
-  async #ask(path: string, request: RequestInit & { headers?: Record<string, string> }): Promise<Response> {
+  async #ask(path: string, request: RegistryRequest): Promise<Response> {
     const { repository, plain, signal } = this.#options;
     const bases = this.#base === undefined ? repositoryAddresses(repository, plain) : [this.#base];
     let failure: unknown;
@@ -81,7 +86,7 @@ export class Repository {
     throw failure;
   }
 
-  async #askAt(url: string, request: RequestInit & { headers?: Record<string, string> }): Promise<Response> {
+  async #askAt(url: string, request: RegistryRequest): Promise<Response> {
     const { signal } = this.#options;
     const send = (): Promise<Response> =>
       fetch(url, { ...request, signal, headers: { ...request.headers, ...this.#authorization } });

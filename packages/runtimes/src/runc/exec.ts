@@ -43,7 +43,10 @@ export async function execInRunc(run: EnterableRun, request: ExecRequest): Promi
       terminal === null
         ? words
         : withTerminal([
-            ...['/bin/sh', '-c', terminalScript, 'enter'],
+            '/bin/sh',
+            '-c',
+            terminalScript,
+            'enter',
             ...[terminal.rows, terminal.columns].map((count) => String(Math.max(count, 1))),
             ...words,
           ]),
