@@ -21,7 +21,9 @@ export {
   type Registry,
   type RegistryLogin,
 } from './services/registry.ts';
+export { requireCompose } from './services/compose.ts';
 export { requireSlurm, type Slurm } from './services/slurm.ts';
 export { archiveWithoutBash, bareImages, type BareImages } from './images/bare.ts';
+export { deploymentImages, type DeploymentImages } from './images/deployment.ts';
 export { forgetImage } from './images/engine-images.ts';
 export { pythonArchive, pythonImage } from './images/python.ts';

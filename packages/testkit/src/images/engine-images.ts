@@ -21,14 +21,7 @@ export interface ImageSource {
 export async function publishImage(source: ImageSource, registry: Registry): Promise<string> {
   const engine = await EngineClient.connect(engineSocket, AbortSignal.timeout(10_000));
   try {
-    const local = { repository: `sheaf-test/${source.name}`, tag: source.version };
-    // Imported twice it would be two images, and one of them nameless.
-    await inTurn(`import-${source.name}`, async () => {
-      if (await isPresent(engine, `${local.repository}:${local.tag}`)) return;
-      const archive = createReadStream(await source.archive());
-      const changes = source.configuration === undefined ? {} : { changes: source.configuration.join('\n') };
-      await toEnd(engine.importImage(archive, { repo: local.repository, tag: local.tag, ...changes }));
-    });
+    const local = await imported(engine, source);
     const repository = `${registry.address}/${local.repository}`;
     await engine.tagImage(`${local.repository}:${local.tag}`, repository, local.tag);
     await toEnd(engine.pushImage(repository, local.tag));
@@ -36,6 +29,32 @@ export async function publishImage(source: ImageSource, registry: Registry): Pro
   } finally {
     engine.close();
   }
+}
+
+/** Puts an image into the engine (once for all test runs); answers its name there. */
+export async function localImage(source: ImageSource): Promise<string> {
+  const engine = await EngineClient.connect(engineSocket, AbortSignal.timeout(10_000));
+  try {
+    const { repository, tag } = await imported(engine, source);
+    return `${repository}:${tag}`;
+  } finally {
+    engine.close();
+  }
+}
+
+async function imported(
+  engine: EngineClient,
+  source: ImageSource,
+): Promise<{ readonly repository: string; readonly tag: string }> {
+  const local = { repository: `sheaf-test/${source.name}`, tag: source.version };
+  // Imported twice it would be two images, and one of them nameless.
+  await inTurn(`import-${source.name}`, async () => {
+    if (await isPresent(engine, `${local.repository}:${local.tag}`)) return;
+    const archive = createReadStream(await source.archive());
+    const changes = source.configuration === undefined ? {} : { changes: source.configuration.join('\n') };
+    await toEnd(engine.importImage(archive, { repo: local.repository, tag: local.tag, ...changes }));
+  });
+  return local;
 }
 
 /** Takes an image's names in a registry out of the engine, so that the next use has to download it again. */

@@ -4,13 +4,19 @@ import { runProcess } from '../processes.ts';
 import { requireProgram } from '../services/packages.ts';
 import type { Registry } from '../services/registry.ts';
 import { cachedArchive } from './archive-cache.ts';
-import { publishImage } from './engine-images.ts';
+import { localImage, publishImage, type ImageSource } from './engine-images.ts';
 
 const version = '1';
+const source: ImageSource = { name: 'python', version, archive: pythonArchive };
 
 /** Name of the image in the registry. It takes some 15 seconds the first time on a machine, then one or two. */
 export function pythonImage(registry: Registry): Promise<string> {
-  return publishImage({ name: 'python', version, archive: pythonArchive }, registry);
+  return publishImage(source, registry);
+}
+
+/** The same, only in the engine. */
+export function localPythonImage(): Promise<string> {
+  return localImage(source);
 }
 
 /** Path of the root file system. @throws SkipReason there is no mmdebstrap, and it may not be installed */

@@ -28,14 +28,21 @@ async function available(): Promise<void> {
   }
 }
 
-/** A server with the durability of a real one (fsync on). */
-export const requirePostgres = requirement<Postgres>(available, startPostgres);
-
-async function startPostgres(): Promise<Postgres> {
+/** Directory of its programs. @throws SkipReason */
+export async function postgresPrograms(): Promise<string> {
+  await available();
   const programs = await findPrograms();
   if (programs === undefined) {
     throw new SkipReason(service, 'its programs are nowhere to be found');
   }
+  return programs;
+}
+
+/** A server with the durability of a real one (fsync on). */
+export const requirePostgres = requirement<Postgres>(available, startPostgres);
+
+async function startPostgres(): Promise<Postgres> {
+  const programs = await postgresPrograms();
   const directory = await mkdtemp(join(tmpdir(), 'sheaf-postgres-'));
   const owner = await serverUser();
   if (owner.uid !== undefined && owner.gid !== undefined) {
