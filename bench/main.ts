@@ -11,6 +11,7 @@ import { reach } from './reach.ts';
 import { runLatency } from './run-latency.ts';
 import { trueRuns } from './true-runs.ts';
 import { throughput } from './throughput.ts';
+import { backlog } from './backlog.ts';
 import { hugeStream } from './huge-stream.ts';
 import { largeFile } from './large-file.ts';
 
@@ -25,6 +26,7 @@ const measurements: readonly Measurement[] = [
   manyFiles,
   hugeStream,
   throughput,
+  backlog,
 ];
 
 const wanted = process.argv.slice(2);

@@ -63,11 +63,20 @@ async function bundleLines({ database }: Services): Promise<string[]> {
   ];
 }
 
-function schedulerLines({ counters }: Execution): string[] {
+function schedulerLines({ counters, backlog }: Execution): string[] {
   return [
     '# HELP sheaf_scheduler_passes_total Passes of the scheduler.',
     '# TYPE sheaf_scheduler_passes_total counter',
     `sheaf_scheduler_passes_total ${counters.passes}`,
+    '# HELP sheaf_scheduler_pass_seconds_total Time that the passes took.',
+    '# TYPE sheaf_scheduler_pass_seconds_total counter',
+    `sheaf_scheduler_pass_seconds_total ${counters.milliseconds / 1000}`,
+    '# HELP sheaf_scheduler_looked_over_total Passes that looked at everything instead of what had changed.',
+    '# TYPE sheaf_scheduler_looked_over_total counter',
+    `sheaf_scheduler_looked_over_total ${backlog.lookedOver}`,
+    '# HELP sheaf_scheduler_waiting_runs Runs that wait for a worker, as the last pass knew them.',
+    '# TYPE sheaf_scheduler_waiting_runs gauge',
+    `sheaf_scheduler_waiting_runs ${backlog.runs.size}`,
     '# HELP sheaf_scheduler_found_by_tick_total Passes of the safety tick that found work no event had told of.',
     '# TYPE sheaf_scheduler_found_by_tick_total counter',
     `sheaf_scheduler_found_by_tick_total ${counters.foundByTick}`,

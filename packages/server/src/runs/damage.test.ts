@@ -31,6 +31,13 @@ describe.each(databases)('a damaged row (%s)', (database) => {
     const done = await sql`update ${sql.table(table)} set ${sql.ref(column)} = ${given}
       where ${sql.ref(key)} = ${wanted}`.execute(server.services.database.queries);
     expect(Number(done.numAffectedRows)).toBeGreaterThan(0);
+    if (column === 'version' && 'uuid' in where)
+      server.services.events.emit({
+        type: 'bundle.changed',
+        uuid: where.uuid,
+        state: 'staged',
+        version: Number(value),
+      });
   };
   const waitsFor = async (queue: string, as = 'root') => {
     const uuid = await createBundle(server, { as, metadata: { request_queue: queue } });

@@ -12,14 +12,20 @@ const tickInterval = 10_000;
 /** New bundles that are looked at in one pass; the others come with the next. */
 const mostStaged = 200;
 
+/** Passes of fewer milliseconds follow each other at once. */
+const restsAfter = 5;
+const longestRest = 100;
+
 export interface SchedulerCounters {
   passes: number;
+  /** What they took, in milliseconds. */
+  milliseconds: number;
   /** Passes of the safety tick that found something no event had told. */
   foundByTick: number;
 }
 
 export class Scheduler {
-  readonly counters: SchedulerCounters = { passes: 0, foundByTick: 0 };
+  readonly counters: SchedulerCounters = { passes: 0, milliseconds: 0, foundByTick: 0 };
   readonly #services: Services;
   readonly #context: PassContext;
   readonly #onMakes: (uuids: readonly string[]) => void;
@@ -103,6 +109,7 @@ export class Scheduler {
   async #run(): Promise<void> {
     while (this.#wanted && !this.#stopped) {
       this.#wanted = false;
+      const begun = this.#services.clock.elapsed();
       try {
         await this.#pass();
       } catch (error) {
@@ -111,17 +118,37 @@ export class Scheduler {
         this.#context.backlog.noteAnything();
         this.#services.log.error({ err: error }, 'a scheduler pass failed');
       }
+      await this.#rest(this.#services.clock.elapsed() - begun);
     }
+  }
+
+  /**
+   * Long passes leave as much time to others as they took: each changes what runs wait for, which asks for the next, and a thousand
+   * workers that come one by one would else be a thousand passes.
+   * @param taken milliseconds
+   */
+  async #rest(taken: number): Promise<void> {
+    if (taken < restsAfter || this.#stopped) return;
+    await new Promise<void>((resolve) => {
+      const cancel = this.#services.clock.after(Math.min(taken, longestRest), resolve);
+      this.#stops.push(() => {
+        cancel();
+        resolve();
+      });
+    });
+    this.#stops.pop();
   }
 
   async #pass(): Promise<PassResult> {
     const { clock, unitOfWork } = this.#services;
+    const begun = clock.elapsed();
     const candidates = await this.#candidates();
     const findings = await checkInputs(this.#services, this.#context.entries, candidates);
     this.counters.passes += 1;
     const result = await unitOfWork((unit) =>
       schedulerPass(unit, this.#context, { candidates, findings }, clock.now()),
     );
+    this.counters.milliseconds += clock.elapsed() - begun;
     this.#context.backlog.wasCommitted();
     this.#context.hints.note(result.hints, clock.now());
     this.#context.fairness.turnsTaken = result.turnsTaken;

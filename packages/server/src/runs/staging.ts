@@ -13,7 +13,7 @@ import {
 import { sql } from 'kysely';
 import { usersByIds, type AnyQueries } from '../accounts/users.ts';
 import { findBundles, mayUserRead } from '../bundles/access.ts';
-import { transition, type BundleRow } from '../bundles/transition.ts';
+import { transition, transitionAll, type BundleRow, type Move } from '../bundles/transition.ts';
 import { inChunks } from '../database/chunks.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import { failDamaged, readableMetadata } from './damage.ts';
@@ -51,6 +51,7 @@ export async function stageCreated(
   );
   const moved = [...orphans];
   const unchecked: string[] = [];
+  const staged = { run: new Array<Move>(), make: new Array<Move>() };
   for (const child of created) {
     const metadata = readableMetadata(child);
     if (metadata === undefined) {
@@ -59,10 +60,15 @@ export async function stageCreated(
     }
     const parents = dependencies.get(child.uuid) ?? [];
     const inputs = { parents, known, finding: findings.get(child.uuid), metadata };
-    const outcome = await stageOne(unit, child, inputs, now);
-    if (outcome === 'moved') moved.push(child.uuid);
+    const outcome = await judge(unit, child, inputs, now);
+    if (outcome === 'failed') moved.push(child.uuid);
     if (outcome === 'unchecked') unchecked.push(child.uuid);
+    if (outcome !== 'due') continue;
+    const type = child.bundle_type === 'make' ? 'make' : 'run';
+    staged[type].push(staging(child.uuid, type, parents.length > 0));
   }
+  for (const type of ['run', 'make'] as const)
+    moved.push(...(await transitionAll(unit, type, staged[type], now)).keys());
   return { moved, unchecked };
 }
 
@@ -194,12 +200,13 @@ interface Inputs {
   readonly finding: InputsFinding | undefined;
 }
 
-async function stageOne(
+/** What becomes of one; it fails here where nothing helps. */
+async function judge(
   unit: UnitOfWork,
   child: BundleRow,
   { parents, known, finding, metadata }: Inputs,
   now: number,
-): Promise<'moved' | 'stays' | 'unchecked'> {
+): Promise<'due' | 'failed' | 'stays' | 'unchecked'> {
   const type = child.bundle_type as BundleType;
   const decision = stagingDecision(
     parents.map((uuid): StagingParent => {
@@ -220,34 +227,27 @@ async function stageOne(
   switch (decision.kind) {
     case 'wait':
       return 'stays';
-    case 'stage': {
-      if (type === 'run' && parents.length > 0 && finding === undefined) return 'unchecked';
-      const staged = await transition(unit, {
-        uuid: child.uuid,
-        type,
-        expected: ['created'],
-        next: 'staged',
-        changes: { metadata: { staged_status: type === 'run' ? waitingForWorker : null } },
-        now,
-        // Without inputs it was made a moment ago; the history says so already.
-        ...(parents.length === 0
-          ? {}
-          : {
-              event: history(
-                'staged',
-                `Everything it depends on is there; it waits ${type === 'run' ? 'for a worker' : 'to be made'}.`,
-              ),
-            }),
-      });
-      return staged === undefined ? 'stays' : 'moved';
-    }
+    case 'stage':
+      return type === 'run' && parents.length > 0 && finding === undefined ? 'unchecked' : 'due';
     case 'fail':
       return (await fail(unit, { uuid: child.uuid, type }, 'created', decision.message, now))
-        ? 'moved'
+        ? 'failed'
         : 'stays';
     default:
       return decision satisfies never;
   }
+}
+
+function staging(uuid: string, type: 'run' | 'make', hasParents: boolean): Move {
+  const text = `Everything it depends on is there; it waits ${type === 'run' ? 'for a worker' : 'to be made'}.`;
+  return {
+    uuid,
+    from: 'created',
+    next: 'staged',
+    metadata: { staged_status: type === 'run' ? waitingForWorker : null },
+    // Without inputs it was made a moment ago; the history says so already.
+    ...(hasParents ? { event: history('staged', text) } : {}),
+  };
 }
 
 /** The refusal of the bundles the owner may not read: parents, and what lies behind them. */

@@ -35,6 +35,9 @@ export class KeptBacklog {
     this.#server = server;
   }
 
+  /** How often everything was looked over. */
+  lookedOver = 0;
+
   /** Make bundles that can be made, in creation order. */
   get makes(): string[] {
     return [...this.#makes].toSorted(([, one], [, other]) => one - other).map(([uuid]) => uuid);
@@ -73,11 +76,13 @@ export class KeptBacklog {
     this.#isCommitted = false;
     this.#looksOver = false;
     const looked = new Set([...this.#changed, ...changed]);
+    const grantsChanged = this.#grantsChanged;
+    // What is told from here on is for the next pass: another connection may commit it while this one reads.
     this.#changed = new Set();
+    this.#grantsChanged = false;
     if (isTrue) await this.#look(unit, looked, now);
     else await this.#lookOver(unit, now);
-    if (this.#grantsChanged || !isTrue) await this.#lookAtGrants(unit, now);
-    this.#grantsChanged = false;
+    if (grantsChanged || !isTrue) await this.#lookAtGrants(unit, now);
   }
 
   wasCommitted(): void {
@@ -101,6 +106,7 @@ export class KeptBacklog {
   }
 
   async #lookOver(unit: UnitOfWork, now: number): Promise<void> {
+    this.lookedOver += 1;
     const rows = await unit.queries
       .selectFrom('bundle')
       .select(['id', 'uuid', 'bundle_type', 'version'])
