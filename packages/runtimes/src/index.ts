@@ -20,5 +20,10 @@ export {
 export { connectDockerRuntime, type DockerRuntimeOptions } from './docker/runtime.ts';
 export { SandboxRuntime, type SandboxRuntimeOptions } from './sandbox/runtime.ts';
 export type { SandboxUser } from './sandbox/user.ts';
-export { detectRuntime, type Detection, type RuntimeChoice, type Tried } from './detect/detect.ts';
-export type { StrategyOptions as DetectOptions } from './detect/strategies.ts';
+export { connectRuncRuntime, type RuncRuntimeOptions } from './runc/connect.ts';
+export { detectRuntime, type Detection, type Tried } from './detect/detect.ts';
+export {
+  runtimeChoices,
+  type RuntimeChoice,
+  type StrategyOptions as DetectOptions,
+} from './detect/strategies.ts';

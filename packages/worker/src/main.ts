@@ -204,6 +204,7 @@ function detectOptions(
   return {
     environment,
     docker: { worker: identity, networkPrefix: settings.networkPrefix ?? undefined },
+    runc: { worker: identity, directory: paths.containers },
     sandbox: {
       stateDirectory: paths.sandboxes,
       hide: hide.filter((path): path is string => path !== null && path !== undefined && path !== ''),

@@ -88,7 +88,12 @@ const requireSandbox = {
   async available() {
     const stateDirectory = mkdtempSync(join(tmpdir(), 'sheaf-probe-'));
     try {
-      const options = { environment: {}, docker: { worker: 'probe' }, sandbox: { stateDirectory, hide: [] } };
+      const options = {
+        environment: {},
+        docker: { worker: 'probe' },
+        runc: { worker: 'probe', directory: join(stateDirectory, 'containers') },
+        sandbox: { stateDirectory, hide: [] },
+      };
       await (await detectRuntime('sandbox', options)).runtime.close();
     } catch (error) {
       if (error instanceof RuntimeError) throw new SkipReason('sandbox', error.message, { cause: error });

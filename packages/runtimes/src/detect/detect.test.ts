@@ -10,8 +10,8 @@ import type { Strategy, StrategyOptions } from './strategies.ts';
 
 const runtime = new ScriptedRuntime(new ScriptedMachine());
 
-function strategy(name: string, kind: Strategy['kind'], reason?: string): Strategy {
-  return { name, kind, look: async () => (reason === undefined ? { runtime } : { reason }) };
+function strategy(name: string, kind: Strategy['kinds'][number], reason?: string): Strategy {
+  return { name, kinds: [kind], look: async () => (reason === undefined ? { runtime } : { reason }) };
 }
 
 describe('the choice of a runtime', () => {
@@ -37,7 +37,7 @@ describe('the choice of a runtime', () => {
   it('says what would help with an engine that is there and may not be used', async () => {
     const locked: Strategy = {
       name: 'one',
-      kind: 'docker',
+      kinds: ['docker'],
       look: async () => ({ reason: 'locked', advice: 'ask for the key' }),
     };
 
@@ -50,7 +50,7 @@ describe('the choice of a runtime', () => {
     const candidates = [strategy('one', 'docker', 'broken'), strategy('two', 'sandbox', 'missing')];
 
     await expect(chooseRuntime('auto', candidates)).rejects.toThrow(
-      'Nothing on this machine can execute runs: install Docker, Podman or bubblewrap. Tried: one: broken; two: missing.',
+      'Nothing on this machine can execute runs: install Docker, Podman, runc (as root) or bubblewrap. Tried: one: broken; two: missing.',
     );
     await expect(chooseRuntime('docker', candidates)).rejects.toThrow(
       /^No container engine .* Tried: one: broken\.$/,
@@ -70,6 +70,7 @@ describe('the places to look', () => {
       environment,
       docker: { worker: `detect-${process.pid}`, networkPrefix: 'sheaf-test' },
       sandbox: { stateDirectory: join(directory, 'state'), hide: [] },
+      runc: { directory: join(directory, 'containers'), worker: `detect-${process.pid}` },
     };
   }
 

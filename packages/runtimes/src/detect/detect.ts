@@ -1,8 +1,6 @@
 /** Chooses the runtime of a worker. */
 import { RuntimeError, type Runtime } from '../port.ts';
-import { strategies, type Strategy, type StrategyOptions } from './strategies.ts';
-
-export type RuntimeChoice = 'auto' | 'docker' | 'sandbox';
+import { strategies, type RuntimeChoice, type Strategy, type StrategyOptions } from './strategies.ts';
 
 export interface Detection {
   readonly runtime: Runtime;
@@ -17,7 +15,7 @@ export interface Tried {
 }
 
 /**
- * Looks for a runtime: `auto` takes an engine where there is one, else the sandbox.
+ * Looks for a runtime: `auto` takes an engine where there is one, else runc where it may be used, else the sandbox.
  * @throws RuntimeError one sentence naming everything that was tried
  */
 export async function detectRuntime(choice: RuntimeChoice, options: StrategyOptions): Promise<Detection> {
@@ -29,8 +27,8 @@ export async function chooseRuntime(
   candidates: readonly Strategy[],
 ): Promise<Detection> {
   const tried: Tried[] = [];
-  for (const strategy of candidates.filter(({ kind }) => choice === 'auto' || kind === choice)) {
-    const answer = await strategy.look();
+  for (const strategy of candidates.filter(({ kinds }) => choice === 'auto' || kinds.includes(choice))) {
+    const answer = await strategy.look(choice);
     if ('runtime' in answer) {
       return { runtime: answer.runtime, tried };
     }
@@ -40,18 +38,32 @@ export async function chooseRuntime(
   throw new RuntimeError(failure(choice, tried), { userError: false });
 }
 
+const failures: Readonly<Record<RuntimeChoice, { readonly what: string; readonly usual: string }>> = {
+  auto: {
+    what: 'Nothing on this machine can execute runs',
+    usual: 'install Docker, Podman, runc (as root) or bubblewrap',
+  },
+  docker: {
+    what: 'No container engine can be used on this machine',
+    usual: 'install Docker, or start the worker with --runtime podman, runc or sandbox',
+  },
+  podman: {
+    what: 'Podman cannot be used on this machine',
+    usual: 'install Podman and start its service, or start the worker with another --runtime',
+  },
+  runc: {
+    what: 'runc cannot be used on this machine',
+    usual: 'install runc and start the worker as root, or start it with another --runtime',
+  },
+  sandbox: {
+    what: 'No sandbox can be made on this machine',
+    usual: 'install bubblewrap and allow user namespaces, or start the worker with --runtime docker',
+  },
+};
+
 function failure(choice: RuntimeChoice, tried: readonly Tried[]): string {
-  const wanted = {
-    auto: 'Nothing on this machine can execute runs',
-    docker: 'No container engine can be used on this machine',
-    sandbox: 'No sandbox can be made on this machine',
-  }[choice];
-  const usual = {
-    auto: 'install Docker, Podman or bubblewrap',
-    docker: 'install Docker or Podman, or start the worker with --runtime sandbox',
-    sandbox: 'install bubblewrap and allow user namespaces, or start the worker with --runtime docker',
-  }[choice];
+  const { what, usual } = failures[choice];
   const reasons = tried.map(({ name, reason }) => `${name}: ${reason}`).join('; ');
   const advice = tried.find((one) => one.advice !== undefined)?.advice ?? usual;
-  return `${wanted}: ${advice}. Tried: ${reasons}.`;
+  return `${what}: ${advice}. Tried: ${reasons}.`;
 }

@@ -1,11 +1,12 @@
 /** The places where a runtime may be found on a machine, in the order of preference; each says why it does not apply. */
 import { access, constants } from 'node:fs/promises';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { findGroupHost } from '../cgroups/host.ts';
 import { connectDockerRuntime, type DockerRuntimeOptions } from '../docker/runtime.ts';
 import { parseEngineAddress, type EngineAddress } from '../engine/address.ts';
 import { isErrno } from '../files/errno.ts';
 import type { Runtime } from '../port.ts';
+import { connectRuncRuntime, RuncMissing, type RuncRuntimeOptions } from '../runc/connect.ts';
 import { findBubblewrap, findUnshare, type ToolAnswer } from '../sandbox/probe.ts';
 import { SandboxRuntime, type SandboxRuntimeOptions } from '../sandbox/runtime.ts';
 
@@ -18,16 +19,23 @@ export type StrategyAnswer =
       readonly advice?: string;
     };
 
+/** What somebody may ask for. */
+export const runtimeChoices = ['auto', 'docker', 'podman', 'runc', 'sandbox'] as const;
+export type RuntimeChoice = (typeof runtimeChoices)[number];
+export type RuntimeKind = Exclude<RuntimeChoice, 'auto'>;
+
 export interface Strategy {
   readonly name: string;
-  readonly kind: 'docker' | 'sandbox';
-  look(): Promise<StrategyAnswer>;
+  /** What it may find. */
+  readonly kinds: readonly RuntimeKind[];
+  look(choice: RuntimeChoice): Promise<StrategyAnswer>;
 }
 
 export interface StrategyOptions {
   readonly environment: NodeJS.ProcessEnv;
   readonly docker: Omit<DockerRuntimeOptions, 'address'>;
   readonly sandbox: Pick<SandboxRuntimeOptions, 'stateDirectory' | 'hide' | 'user' | 'processLimit'>;
+  readonly runc: Pick<RuncRuntimeOptions, 'directory' | 'worker' | 'processLimit' | 'program'>;
 }
 
 export function strategies(options: StrategyOptions): readonly Strategy[] {
@@ -41,6 +49,7 @@ export function strategies(options: StrategyOptions): readonly Strategy[] {
       ? []
       : [socket('rootless Podman', join(session, 'podman/podman.sock'), options)]),
     socket('Podman', '/run/podman/podman.sock', options),
+    runc(options),
     sandbox('sandbox with bubblewrap', findBubblewrap, options),
     sandbox('sandbox with util-linux', findUnshare, options),
   ];
@@ -49,15 +58,15 @@ export function strategies(options: StrategyOptions): readonly Strategy[] {
 function fromDockerHost(options: StrategyOptions): Strategy {
   return {
     name: 'DOCKER_HOST',
-    kind: 'docker',
-    async look() {
+    kinds: ['docker', 'podman'],
+    async look(choice) {
       const text = options.environment['DOCKER_HOST'] ?? '';
       if (text === '') {
         return { reason: 'not set' };
       }
       const address = parseEngineAddress(text);
       return address
-        ? connect(address, options)
+        ? connect(address, options, choice)
         : { reason: `${text} is neither a unix socket nor a tcp address` };
     },
   };
@@ -66,8 +75,8 @@ function fromDockerHost(options: StrategyOptions): Strategy {
 function socket(program: string, path: string, options: StrategyOptions): Strategy {
   return {
     name: `${program} at ${path}`,
-    kind: 'docker',
-    async look() {
+    kinds: [program.includes('Podman') ? 'podman' : 'docker'],
+    async look(choice) {
       // Another engine than the one that was named is none to fall back on: it knows neither its images nor its runs.
       if ((options.environment['DOCKER_HOST'] ?? '') !== '')
         return { reason: 'DOCKER_HOST names another engine' };
@@ -75,33 +84,87 @@ function socket(program: string, path: string, options: StrategyOptions): Strate
         await access(path, constants.R_OK | constants.W_OK);
       } catch (error) {
         if (isErrno(error, 'ENOENT')) {
-          return { reason: 'there is no such socket' };
+          return { reason: 'there is no such socket', ...(await podmanAdvice(program, choice, options)) };
         }
         return {
           reason: 'this user may not use the socket',
           advice: `add this user to the group that owns ${path} (usually \`sudo usermod -aG docker $USER\`) and log in again`,
         };
       }
-      return connect({ kind: 'socket', path }, options);
+      return connect({ kind: 'socket', path }, options, choice);
     },
   };
 }
 
 const patience = 5_000;
 
-async function connect(address: EngineAddress, options: StrategyOptions): Promise<StrategyAnswer> {
+/** Podman's service is not started by installing Podman. */
+async function podmanAdvice(
+  program: string,
+  choice: RuntimeChoice,
+  { environment }: StrategyOptions,
+): Promise<{ advice?: string }> {
+  if (choice !== 'podman' || !program.includes('Podman') || !(await isOnPath('podman', environment)))
+    return {};
+  const unit = program.startsWith('rootless')
+    ? 'systemctl --user enable --now podman.socket'
+    : 'systemctl enable --now podman.socket';
+  return { advice: `start Podman's service (\`${unit}\`, or \`podman system service --time=0\`)` };
+}
+
+async function isOnPath(program: string, environment: NodeJS.ProcessEnv): Promise<boolean> {
+  for (const directory of (environment['PATH'] ?? '').split(delimiter)) {
+    try {
+      await access(join(directory, program), constants.X_OK);
+      return true;
+    } catch (error) {
+      if (!isErrno(error, 'ENOENT', 'EACCES', 'ENOTDIR')) throw error;
+    }
+  }
+  return false;
+}
+
+async function connect(
+  address: EngineAddress,
+  options: StrategyOptions,
+  choice: RuntimeChoice,
+): Promise<StrategyAnswer> {
   try {
     const limit = AbortSignal.timeout(patience);
-    return { runtime: await connectDockerRuntime({ ...options.docker, address }, limit) };
+    const runtime = await connectDockerRuntime({ ...options.docker, address }, limit);
+    if (choice === 'podman' && runtime.name !== 'podman') {
+      await runtime.close();
+      return { reason: 'it is Docker, not Podman', advice: 'start the worker with --runtime docker' };
+    }
+    return { runtime };
   } catch (error) {
     return { reason: error instanceof Error ? error.message : String(error) };
   }
 }
 
+/** Where there is no engine; images that one has are used all the same when it was asked for by name. */
+function runc(options: StrategyOptions): Strategy {
+  return {
+    name: 'runc',
+    kinds: ['runc'],
+    async look(choice) {
+      const named = options.environment['DOCKER_HOST'] ?? '';
+      if (choice === 'auto' && named !== '') return { reason: 'DOCKER_HOST names an engine' };
+      const engine = parseEngineAddress(named === '' ? 'unix:///var/run/docker.sock' : named);
+      try {
+        return { runtime: await connectRuncRuntime({ ...options.runc, engine }) };
+      } catch (error) {
+        if (!(error instanceof RuncMissing)) throw error;
+        return { reason: error.message, ...(error.advice === undefined ? {} : { advice: error.advice }) };
+      }
+    },
+  };
+}
+
 function sandbox(name: string, find: () => Promise<ToolAnswer>, options: StrategyOptions): Strategy {
   return {
     name,
-    kind: 'sandbox',
+    kinds: ['sandbox'],
     async look() {
       const answer = await find();
       if (!answer.available) {

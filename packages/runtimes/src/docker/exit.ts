@@ -1,6 +1,7 @@
 /** How a container ended, read from the engine. */
 import type { EngineClient } from '../engine/client.ts';
 import type { Container } from '../engine/schema.ts';
+import { wasKilledForMemory } from '../cgroups/kernel-log.ts';
 import { shellMessage } from '../command/shell.ts';
 import type { RunExit } from '../port.ts';
 
@@ -52,7 +53,8 @@ export async function containerExit(engine: EngineClient, container: Container):
   const finishedAt = moment(state.FinishedAt);
   return {
     exitCode: state.ExitCode,
-    outOfMemory: state.OOMKilled ?? false,
+    // Podman does not learn of it with control groups of version 1; Docker misses it now and then.
+    outOfMemory: (state.OOMKilled ?? false) || (state.ExitCode === 137 && wasKilledForMemory(container.Id)),
     message: explained(shellMessage(state.ExitCode, log || (state.Error ?? ''))),
     startedAt,
     // A command of a moment ends before the engine has noted its start.

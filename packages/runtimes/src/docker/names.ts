@@ -11,10 +11,15 @@ export function containerName(uuid: string, epoch: number): string {
   return epoch <= 1 ? `codalab_run_${uuid}` : `codalab_run_${uuid}_${epoch}`;
 }
 
-export const dockerRuntimeName = 'docker';
+export type EngineName = 'docker' | 'podman';
 
-export function dockerHandle(uuid: string, epoch: number, container: string): RunHandle {
-  return { runtime: dockerRuntimeName, uuid, epoch, data: { container } };
+export function containerHandle(
+  runtime: EngineName,
+  uuid: string,
+  epoch: number,
+  container: string,
+): RunHandle {
+  return { runtime, uuid, epoch, data: { container } };
 }
 
 /** Id of the container, or its name where the handle was kept before the id was known. */

@@ -29,7 +29,7 @@ import { containerExit, diesOfSignal, endedFromOutside, isRunning, startOf } fro
 import { wasKilled } from './engine-memory.ts';
 import { Images } from './images.ts';
 import { listen, type Listening } from './listening.ts';
-import { containerOf, dockerHandle, dockerRuntimeName, labels } from './names.ts';
+import { containerHandle, containerOf, labels, type EngineName } from './names.ts';
 import { DockerNetworks, PodmanNetworks, type RunNetworks } from './prepared-networks.ts';
 import { isPlain } from './plain-registry.ts';
 import { defaultLoginFile, registryLogin } from './registry-login.ts';
@@ -77,7 +77,7 @@ export async function connectDockerRuntime(
 }
 
 class DockerRuntime implements Runtime {
-  readonly name = dockerRuntimeName;
+  readonly name: EngineName;
   readonly capabilities: RuntimeCapabilities;
   readonly #engine: EngineClient;
   readonly #options: DockerRuntimeOptions;
@@ -100,6 +100,7 @@ class DockerRuntime implements Runtime {
     this.#accounts = accounts;
     this.#options = options;
     this.#traits = traitsOf(engine, info);
+    this.name = this.#traits.podman ? 'podman' : 'docker';
     this.#networks = this.#traits.podman
       ? new PodmanNetworks(this.#traits.rootless)
       : new DockerNetworks({
@@ -168,7 +169,7 @@ class DockerRuntime implements Runtime {
   async start(specification: RunSpecification, signal: AbortSignal): Promise<RunHandle> {
     try {
       const container = await startContainer(this.#starter, specification, signal);
-      return dockerHandle(specification.uuid, specification.epoch, container);
+      return containerHandle(this.name, specification.uuid, specification.epoch, container);
     } catch (error) {
       await this.#accounts?.remove(accountName(specification));
       throw error;
@@ -201,7 +202,7 @@ class DockerRuntime implements Runtime {
       label: [`${labels.worker}=${this.#options.worker}`],
     });
     return containers.map(({ Id, Labels }) =>
-      dockerHandle(Labels?.[labels.run] ?? '', Number(Labels?.[labels.epoch] ?? 0), Id),
+      containerHandle(this.name, Labels?.[labels.run] ?? '', Number(Labels?.[labels.epoch] ?? 0), Id),
     );
   }
 

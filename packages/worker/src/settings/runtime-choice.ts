@@ -1,4 +1,5 @@
 /** Which runtime the owner wants, in the new words and in the old ones (execution.md §16.1, §26). */
+import { runtimeChoices } from '@sheaf/runtimes';
 import type { CommandLine } from './command-line.ts';
 import type { FlagName } from './flags.ts';
 import { StartProblem, type RuntimeChoice } from './settings.ts';
@@ -16,9 +17,10 @@ export function runtimeOf(line: CommandLine, fromEnvironment: string | undefined
   refuseCluster(line, old);
   const named = line.value('runtime');
   if (old === undefined) return choiceOf(named ?? (fromEnvironment || 'auto'));
-  if (named === undefined || choiceOf(named) !== 'sandbox') return 'docker';
+  const choice = choiceOf(named ?? 'docker');
+  if (choice === 'docker' || choice === 'auto') return 'docker';
   throw new StartProblem(
-    '--bundle-runtime docker and --runtime sandbox contradict each other: leave one out.',
+    `--bundle-runtime docker and --runtime ${choice} contradict each other: leave one out.`,
   );
 }
 
@@ -38,6 +40,9 @@ function refuseCluster(line: CommandLine, old: string | undefined): void {
 }
 
 function choiceOf(text: string): RuntimeChoice {
-  if (text === 'auto' || text === 'docker' || text === 'sandbox') return text;
-  throw new StartProblem(`There is no runtime "${text}": --runtime takes auto, docker or sandbox.`);
+  const choice = runtimeChoices.find((one) => one === text);
+  if (choice !== undefined) return choice;
+  throw new StartProblem(
+    `There is no runtime "${text}": --runtime takes auto, docker, podman, runc or sandbox.`,
+  );
 }

@@ -291,11 +291,13 @@ describe('settings', () => {
     [
       'runtime',
       'runtime',
-      ['', 'podman', 'DOCKER'],
-      /auto, docker or sandbox/,
+      ['', 'crun', 'DOCKER'],
+      /auto, docker, podman, runc or sandbox/,
       [
         ['auto', 'auto'],
         ['docker', 'docker'],
+        ['podman', 'podman'],
+        ['runc', 'runc'],
         ['sandbox', 'sandbox'],
       ],
     ],

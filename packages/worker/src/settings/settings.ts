@@ -1,6 +1,8 @@
 /** Everything about a worker that its owner decides (execution.md §16.1). */
 
-export type RuntimeChoice = 'auto' | 'docker' | 'sandbox';
+import type { RuntimeChoice } from '@sheaf/runtimes';
+
+export type { RuntimeChoice };
 
 export interface Settings {
   /** Base address, without `/rest`. */

@@ -12,6 +12,8 @@ export interface WorkPaths {
   readonly images: string;
   /** What the sandbox runtime keeps. */
   readonly sandboxes: string;
+  /** What the runc runtime keeps: unpacked images, and runs. */
+  readonly containers: string;
   /** Results that the server refused for good, kept for a while. */
   readonly unsent: string;
   /** On its way out. */
@@ -41,6 +43,7 @@ export function workPaths(root: string, own: { readonly place: Place; readonly i
     cache: join(mine, 'cache'),
     images: join(mine, 'images.json'),
     sandboxes: join(mine, 'sandboxes'),
+    containers: join(mine, 'containers'),
     unsent: join(mine, 'unsent'),
     trash: join(mine, 'trash'),
     identity: join(mine, 'identity'),

@@ -1,0 +1,4 @@
+/** Clusters, for programs that start workers in them. */
+export { certificateOf, type ClusterAccess } from './kubernetes/access.ts';
+export { ClusterClient, ClusterError } from './kubernetes/client.ts';
+export { timeOf, type Pod } from './kubernetes/objects.ts';

@@ -1,0 +1,200 @@
+/** The few calls of the Kubernetes API that are needed, over HTTPS (docs/decisions/0841-own-client-of-kubernetes.md). */
+import type { IncomingMessage } from 'node:http';
+import * as plain from 'node:http';
+import * as secure from 'node:https';
+import { createInterface } from 'node:readline';
+import { isLocalTestCluster, type ClusterAccess } from './access.ts';
+import { failureStatus, node, pod, podList, watchEvent, type Pod } from './objects.ts';
+
+/** The cluster said no, or nothing: the message is a sentence for people. */
+export class ClusterError extends Error {
+  override readonly name = 'ClusterError';
+  /** 0 where no answer came. */
+  readonly status: number;
+  constructor(message: string, status: number, options: { cause?: unknown } = {}) {
+    super(message, options);
+    this.status = status;
+  }
+}
+
+/** Milliseconds. */
+const patience = 30_000;
+/** Seconds after which the API ends a watch, so that none waits on a connection that is dead. */
+const watchSeconds = 240;
+
+export class ClusterClient {
+  readonly #access: ClusterAccess;
+  readonly #agent: plain.Agent;
+  readonly #pods: string;
+
+  constructor(access: ClusterAccess, namespace = 'default') {
+    this.#access = access;
+    const options = { keepAlive: true, timeout: patience };
+    this.#agent = access.host.startsWith('http:')
+      ? new plain.Agent(options)
+      : new secure.Agent({
+          ...options,
+          rejectUnauthorized: !isLocalTestCluster(access.host),
+          ...(access.certificate === undefined ? {} : { ca: access.certificate }),
+        });
+    this.#pods = `/api/v1/namespaces/${namespace}/pods`;
+  }
+
+  /** @throws ClusterError, with status 409 where one of this name exists */
+  async createPod(manifest: object): Promise<Pod> {
+    return pod.parse(await this.#json('POST', this.#pods, manifest));
+  }
+
+  /** Undefined: there is none. */
+  async pod(name: string): Promise<Pod | undefined> {
+    return unlessMissing(async () => pod.parse(await this.#json('GET', `${this.#pods}/${name}`)));
+  }
+
+  /** @param labels as a selector, `app=cl-worker,pool=a` */
+  async podsWith(labels: string): Promise<Pod[]> {
+    const found: Pod[] = [];
+    let next = '';
+    do {
+      const query = `?labelSelector=${encodeURIComponent(labels)}&limit=500${next}`;
+      const page = podList.parse(await this.#json('GET', `${this.#pods}${query}`));
+      found.push(...page.items);
+      const token = page.metadata?.continue ?? '';
+      next = token === '' ? '' : `&continue=${encodeURIComponent(token)}`;
+    } while (next !== '');
+    return found;
+  }
+
+  /** One that is gone is no error. @param grace seconds between the request to end and the end */
+  async deletePod(name: string, grace?: number): Promise<void> {
+    const options = grace === undefined ? {} : { gracePeriodSeconds: grace };
+    await unlessMissing(() => this.#json('DELETE', `${this.#pods}/${name}`, options));
+  }
+
+  /**
+   * What becomes of a pod, from how it is now; undefined: it is gone. Ends when the API ends the watch, which it does now and then.
+   * @throws ClusterError, or the signal's reason
+   */
+  async *watchPod(name: string, signal: AbortSignal): AsyncGenerator<Pod | undefined> {
+    const now = await this.pod(name);
+    yield now;
+    if (now === undefined) return;
+    const since = now.metadata.resourceVersion ?? '';
+    const query = new URLSearchParams({
+      watch: 'true',
+      fieldSelector: `metadata.name=${name}`,
+      resourceVersion: since,
+      timeoutSeconds: String(watchSeconds),
+    });
+    const answer = await this.#request('GET', `${this.#pods}?${query.toString()}`, undefined, signal);
+    if (answer.statusCode !== 200) throw refusal(answer.statusCode ?? 0, await textOf(answer));
+    try {
+      for await (const line of createInterface({ input: answer })) {
+        const { type, object } = watchEvent.parse(JSON.parse(line));
+        // Too long ago to be told from there: the next look begins anew.
+        if (type === 'ERROR') return;
+        if (type !== 'BOOKMARK') yield type === 'DELETED' ? undefined : pod.parse(object);
+      }
+    } catch (error) {
+      signal.throwIfAborted();
+      throw unreachable(this.#access.host, error);
+    } finally {
+      answer.destroy();
+    }
+    signal.throwIfAborted();
+  }
+
+  /** The last bytes of what a pod has said outside of its own files; empty where there is nothing. */
+  async log(name: string, bytes: number): Promise<string> {
+    const path = `${this.#pods}/${name}/log?limitBytes=${bytes}&tailLines=200`;
+    const answer = await this.#request('GET', path);
+    const text = await textOf(answer);
+    return answer.statusCode === 200 ? text : '';
+  }
+
+  /** What a node offers to pods, as quantities. */
+  async allocatable(name: string): Promise<Readonly<Record<string, string>>> {
+    return node.parse(await this.#json('GET', `/api/v1/nodes/${encodeURIComponent(name)}`)).status
+      .allocatable;
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+
+  async #json(method: string, path: string, body?: object): Promise<unknown> {
+    const answer = await this.#request(method, path, body);
+    const text = await textOf(answer);
+    const status = answer.statusCode ?? 0;
+    if (status < 200 || status > 299) throw refusal(status, text);
+    try {
+      return JSON.parse(text);
+    } catch (error) {
+      throw new ClusterError(`${this.#access.host} does not answer as a Kubernetes cluster.`, status, {
+        cause: error,
+      });
+    }
+  }
+
+  #request(method: string, path: string, body?: object, signal?: AbortSignal): Promise<IncomingMessage> {
+    const { host, token } = this.#access;
+    const text = body === undefined ? undefined : JSON.stringify(body);
+    const headers = {
+      accept: 'application/json',
+      ...(isLocalTestCluster(host) || token === '' ? {} : { authorization: `Bearer ${token}` }),
+      ...(text === undefined
+        ? {}
+        : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }),
+    };
+    const { request } = host.startsWith('http:') ? plain : secure;
+    return new Promise((resolve, reject) => {
+      const options = { method, headers, agent: this.#agent, ...(signal === undefined ? {} : { signal }) };
+      const sent = request(`${host}${path}`, options, resolve);
+      // A watch is silent for long.
+      if (signal === undefined) sent.setTimeout(patience, () => sent.destroy(new Error('no answer in time')));
+      sent.on('error', (error) => {
+        reject(signal?.aborted === true ? (signal.reason as Error) : unreachable(host, error));
+      });
+      sent.end(text);
+    });
+  }
+}
+
+async function unlessMissing<Answer>(ask: () => Promise<Answer>): Promise<Answer | undefined> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (error instanceof ClusterError && error.status === 404) return undefined;
+    throw error;
+  }
+}
+
+async function textOf(answer: IncomingMessage): Promise<string> {
+  let text = '';
+  for await (const piece of answer.setEncoding('utf8')) text += piece as string;
+  return text;
+}
+
+function refusal(status: number, text: string): ClusterError {
+  const said = messageOf(text) ?? `status ${status}`;
+  const advice =
+    status === 401
+      ? ' The token is not accepted: check --auth-token.'
+      : status === 403
+        ? ' The account of the token may not do this: see deploy/kubernetes.'
+        : '';
+  return new ClusterError(`Kubernetes says: ${said.replace(/\.$/, '')}.${advice}`, status);
+}
+
+function messageOf(text: string): string | undefined {
+  try {
+    const answer = failureStatus.safeParse(JSON.parse(text));
+    return answer.success ? (answer.data.message ?? answer.data.reason ?? undefined) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function unreachable(host: string, cause: unknown): ClusterError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new ClusterError(`The cluster at ${host} does not answer: ${reason}.`, 0, { cause });
+}
