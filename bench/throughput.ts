@@ -12,7 +12,7 @@ const queued = number('BENCH_QUEUED', 50_000);
 const seconds = number('BENCH_SECONDS', 30);
 const engines = (process.env['BENCH_ENGINES'] ?? 'sqlite,postgresql').split(',') as Engine[];
 /** Seconds until every worker is there and has something to do. */
-const warmUp = 8;
+const warmUp = number('BENCH_WARM_UP', 15);
 
 /** Three slots, each busy for 4 to 6 s: 600 runs in a second at most. */
 const shape = {

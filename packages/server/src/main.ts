@@ -13,6 +13,9 @@ import { createExecution, type Execution } from './runs/execution.ts';
 import type { Settings } from './settings/settings.ts';
 import { StartError, startErrorOf } from './start-error.ts';
 
+/** Connections that wait to be taken: after a start, all workers come at once; one that finds no place tries again after seconds. */
+const backlog = 4096;
+
 export interface RunningServer {
   /** How programs on this machine reach it. */
   url: string;
@@ -40,7 +43,7 @@ export async function startServer(
   let app: App | undefined;
   try {
     app = await createApp(opened.services, execution);
-    await app.listen({ host: settings.host, port: settings.port });
+    await app.listen({ host: settings.host, port: settings.port, backlog });
     await execution.start();
     const url = urlOf(settings.host, app.server.address() as AddressInfo);
     await writePrivateFile(
