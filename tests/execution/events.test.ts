@@ -73,7 +73,7 @@ it('a worker that was away for a moment is nothing that anybody need know', asyn
   ).toEqual(['assigned', 'started', 'running', 'finished']);
 });
 
-it('a worker told to drain finishes what it has, gives away what it has not begun, and ends with code 0', async () => {
+it('a worker told to drain finishes what it has, leaves what comes to others, and ends with code 0', async () => {
   const worker = await WorkerMachine.start(installation, {
     id: 'draining',
     flags: ['--tag', 'drain', '--tag-exclusive'],
@@ -94,11 +94,20 @@ it('a worker told to drain finishes what it has, gives away what it has not begu
   });
   const late = await installation.ok('run', '--request-queue', 'drain', 'echo late');
   expect((await installation.inState(late, 'staged')).metadata['staged_status']).toBeDefined();
+  const heir = await WorkerMachine.start(installation, {
+    id: 'heir',
+    flags: ['--tag', 'drain', '--tag-exclusive'],
+  });
+  expect(await installation.finished(late)).toMatchObject({ state: 'ready', metadata: { remote: 'heir' } });
+  expect((await installation.bundle(kept)).state).toBe('running');
   writeFileSync(join(worker.runDirectory(kept), 'go'), '');
 
   expect(await ended).toEqual([0, null]);
-  expect((await installation.finished(kept)).state).toBe('ready');
-  expect((await installation.bundle(late)).state).toBe('staged');
+  expect(await installation.finished(kept)).toMatchObject({
+    state: 'ready',
+    metadata: { remote: 'draining' },
+  });
+  await heir.end();
   const workers = await installation.ok('workers');
   expect(workers).not.toContain('draining');
   expect(worker.log).not.toContain('Debugger');

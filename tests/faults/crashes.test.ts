@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { readdirSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { eventually } from '@sheaf/testkit';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -49,19 +50,46 @@ function testWorkerCrash(place: () => Place): void {
     expect(bundle.state).toBe('failed');
   });
 
-  it('the server restarted while a run runs: the run is not disturbed', async () => {
+  it('the server ended and started again while runs of every stage are there: none is disturbed', async () => {
     const { installation, flags } = place();
-    const uuid = await installation.ok('run', 'until [ -e go ]; do sleep 0.05; done; echo through', ...flags);
-    await installation.inState(uuid, 'running');
+    const submit = (command: string, ...more: string[]) => installation.ok('run', command, ...more, ...flags);
+    const untilGo = 'until [ -e go ]; do sleep 0.05; done';
+    const go = (uuid: string) => writeFileSync(join(installation.home, 'worker', 'runs', uuid, 'go'), '');
+    const done = await submit('echo done');
+    await installation.finished(done);
+    const running = await submit(`${untilGo}; echo through`);
+    const ending = await submit(`${untilGo}; echo ended > result`);
+    await installation.inState(running, 'running');
+    await installation.inState(ending, 'running');
+    // One waits for all processors, and one for a worker that is not there.
+    const waiting = await submit('echo later', '--request-cpus', String(availableParallelism()));
+    const queued = await submit('true', '--request-queue', 'nobody');
+    await installation.inState(waiting, 'staged');
 
-    await end(installation.server, 'SIGKILL');
-    writeFileSync(join(installation.home, 'worker', 'runs', uuid, 'go'), '');
+    await end(installation.server, 'SIGTERM');
+    // It ends, and its results are on their way, while there is no server.
+    go(ending);
+    await eventually('the worker tries', () =>
+      /check-in failed|sent again later/.test(installation.log('worker')) ? true : undefined,
+    );
     await installation.startServer();
 
-    const bundle = await installation.finished(uuid);
-    expect(bundle.state).toBe('ready');
-    expect(bundle.metadata['remote_history']).toHaveLength(1);
-    expect(await installation.ok('cat', `${uuid}/stdout`)).toBe('through');
+    expect(await installation.finished(ending)).toMatchObject({ state: 'ready' });
+    expect((await installation.bundle(running)).state).toBe('running');
+    go(running);
+    for (const [uuid, file, text] of [
+      [done, 'stdout', 'done'],
+      [ending, 'result', 'ended'],
+      [waiting, 'stdout', 'later'],
+      [running, 'stdout', 'through'],
+    ] as const) {
+      const bundle = await installation.finished(uuid);
+      expect(bundle.state).toBe('ready');
+      expect(bundle.metadata['remote_history']).toHaveLength(1);
+      expect(await installation.ok('cat', `${uuid}/${file}`)).toBe(text);
+    }
+    expect((await installation.bundle(queued)).state).toBe('staged');
+    await installation.ok('rm', queued);
   });
 
   it('server and worker killed at once: both come back and the run ends ready', async () => {
