@@ -29,7 +29,7 @@ export async function deploymentImages(): Promise<DeploymentImages> {
   });
   const programs = await postgresPrograms();
   const version = basename(dirname(programs));
-  const postgres = await built(`sheaf-test/postgres:${version}`, {
+  const postgres = await built(`sheaf-test/postgres:${version}-2`, {
     lines: [
       `FROM ${base}`,
       'ADD files.tar /',
@@ -42,7 +42,7 @@ export async function deploymentImages(): Promise<DeploymentImages> {
       'STOPSIGNAL SIGINT',
     ],
     files: [
-      ...['postgres', 'initdb', 'pg_isready'].map((name) => join(programs, name)),
+      ...['postgres', 'initdb', 'pg_isready', 'pg_dump'].map((name) => join(programs, name)),
       ...(await filesBelow(join(programs, '../lib'))),
       ...(await filesBelow(`/usr/share/postgresql/${version}`)),
     ],
@@ -55,7 +55,7 @@ const startPostgres = `#!/bin/sh
 set -e
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
   echo "$POSTGRES_PASSWORD" >/tmp/password
-  initdb --no-sync --username="$POSTGRES_USER" --pwfile=/tmp/password --auth=scram-sha-256 "$PGDATA" >/dev/null
+  initdb --no-sync --username="$POSTGRES_USER" --pwfile=/tmp/password --auth-local=trust --auth-host=scram-sha-256 "$PGDATA" >/dev/null
   rm /tmp/password
   echo 'host all all all scram-sha-256' >>"$PGDATA/pg_hba.conf"
   echo "CREATE DATABASE $POSTGRES_DB" | postgres --single -D "$PGDATA" template1 >/dev/null
