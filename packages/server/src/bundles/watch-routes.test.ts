@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createBundle } from '../runs/testing/bundles.ts';
+import { createBundle, until, untilState } from '../runs/testing/bundles.ts';
 import { ask, setBundle, succeed } from '../testing/records.ts';
 import { databases, startTestServer, type TestServer } from '../testing/test-server.ts';
 
 interface Change {
-  data: { uuid: string; version: number; state: string; state_details: string | null };
+  data: { uuid: string; version: number; state: string; state_details: string | null; details_tag: string };
 }
 
 describe.each(databases)('waiting for changes on %s', (database) => {
@@ -14,10 +14,10 @@ describe.each(databases)('waiting for changes on %s', (database) => {
   });
   afterAll(() => server.close());
 
-  const changes = async (uuid: string, after: number, timeout: number, as = 'maria') => {
-    const response = await server.fetch(`/rest/bundles/${uuid}/changes?after=${after}&timeout=${timeout}`, {
-      as,
-    });
+  const changes = async (uuid: string, after: number, timeout: number, as = 'maria', seen?: string) => {
+    const more = seen === undefined ? '' : `&seen=${seen}`;
+    const path = `/rest/bundles/${uuid}/changes?after=${after}&timeout=${timeout}${more}`;
+    const response = await server.fetch(path, { as });
     expect(response.status).toBe(200);
     return ((await response.json()) as Change).data;
   };
@@ -58,6 +58,28 @@ describe.each(databases)('waiting for changes on %s', (database) => {
     expect((await ask(server, `/rest/bundles/${uuid}/events`, { as: 'jose' })).status).toBe(403);
     expect((await ask(server, `/rest/bundles/0x${'0'.repeat(32)}/changes`, { as: 'jose' })).status).toBe(404);
     expect((await ask(server, `/rest/bundles/${uuid}/changes?after=x`, { as: 'maria' })).status).toBe(400);
+  });
+
+  it('answers when a run that waits has another reason, though its version stays', async () => {
+    const { reasons } = server.services;
+    const uuid = await createBundle(server, { as: 'maria', metadata: { request_queue: 'nobody' } });
+    await untilState(server, uuid, ['staged'], 'maria');
+    const first = await until(async () => {
+      const seen = await changes(uuid, 0, 0);
+      return seen.state_details?.includes('No worker is connected') === true ? seen : undefined;
+    }, 'a reason');
+    reasons.publish(() => 'first');
+
+    // It changed while nobody asked.
+    const second = await changes(uuid, first.version, 60, 'maria', first.details_tag);
+    const later = changes(uuid, first.version, 60, 'maria', second.details_tag);
+    await until(async () => (reasons.watched(uuid) === 1 ? true : undefined), 'it asks');
+    reasons.publish(() => 'second');
+
+    expect(second).toMatchObject({ version: first.version, state: 'staged', state_details: 'first' });
+    expect(await later).toMatchObject({ version: first.version, state_details: 'second' });
+    const shown = await ask(server, `/rest/bundles/${uuid}`, { as: 'maria' });
+    expect(shown.text).toContain('"staged_status":"second"');
   });
 
   it('tells the history of a bundle', async () => {

@@ -23,6 +23,11 @@ export class WaitingReasons {
     };
   }
 
+  /** How many watch the run. */
+  watched(uuid: string): number {
+    return this.#watchers.get(uuid)?.size ?? 0;
+  }
+
   /** Replaces what was known, and tells those who watch runs of which something else is said now. */
   publish(reasonOf: (uuid: string) => string | undefined): void {
     const before = this.#said;

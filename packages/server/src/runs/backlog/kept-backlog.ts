@@ -4,6 +4,7 @@
  * told to it and not to us, and each such change makes it plan.
  */
 import type { DependencyEntries } from '../../contents/dependency-entries.ts';
+import { inChunks } from '../../database/chunks.ts';
 import type { UnitOfWork } from '../../database/unit-of-work.ts';
 import type { WorkerKey } from '../../workers/worker-key.ts';
 import type { RequestSettings } from '@sheaf/domain';
@@ -12,8 +13,6 @@ import { Backlog } from './backlog.ts';
 import { readAllGrants } from './grants.ts';
 import { takePlanning } from './planner-mark.ts';
 import { readWaiting } from './read-waiting.ts';
-
-const mostUuids = 5000;
 
 export class KeptBacklog {
   readonly runs = new Backlog();
@@ -91,49 +90,58 @@ export class KeptBacklog {
 
   async #look(unit: UnitOfWork, uuids: ReadonlySet<string>, now: number): Promise<void> {
     if (uuids.size === 0) return;
-    const all = [...uuids];
-    for (let start = 0; start < all.length; start += mostUuids) {
-      const some = all.slice(start, start + mostUuids);
-      const rows = await unit.queries
+    const rows = await inChunks(uuids, (chunk) =>
+      unit.queries
         .selectFrom('bundle')
-        .select(['id', 'uuid', 'bundle_type', 'version'])
-        .where('uuid', 'in', some)
+        .select(['uuid', 'version'])
+        .where('uuid', 'in', chunk)
         .where('state', '=', 'staged')
-        .execute();
-      await this.#take(unit, rows, some, now);
-    }
+        .execute(),
+    );
+    const staged = new Set(rows.map(({ uuid }) => uuid));
+    for (const uuid of uuids) if (!staged.has(uuid)) this.#forget(uuid);
+    await this.#read(unit, rows, now);
     await this.assigned.refresh(unit, uuids);
   }
 
   async #lookOver(unit: UnitOfWork, now: number): Promise<void> {
     this.lookedOver += 1;
+    // As little as tells what has changed: this is read of everything that waits.
     const rows = await unit.queries
       .selectFrom('bundle')
-      .select(['id', 'uuid', 'bundle_type', 'version'])
+      .select(['uuid', 'version'])
       .where('state', '=', 'staged')
-      .orderBy('id')
       .execute();
-    await this.#take(unit, rows, [...this.runs.uuids, ...this.#makes.keys()], now);
+    const staged = new Set(rows.map(({ uuid }) => uuid));
+    for (const uuid of [...this.runs.uuids, ...this.#makes.keys()]) if (!staged.has(uuid)) this.#forget(uuid);
+    await this.#read(unit, rows, now);
     await this.assigned.refresh(unit, 'all');
   }
 
-  /** @param rows what is staged of what was looked at */
-  async #take(
+  #forget(uuid: string): void {
+    this.runs.remove(uuid);
+    this.#makes.delete(uuid);
+  }
+
+  /** @param staged what waits of what was looked at */
+  async #read(
     unit: UnitOfWork,
-    rows: readonly { id: number; uuid: string; bundle_type: string; version: number }[],
-    lookedAt: readonly string[],
+    staged: readonly { uuid: string; version: number }[],
     now: number,
   ): Promise<void> {
-    const there = new Map(rows.map((row) => [row.uuid, row]));
-    for (const uuid of lookedAt) {
-      if (there.get(uuid)?.bundle_type !== 'run') this.runs.remove(uuid);
-      if (there.get(uuid)?.bundle_type !== 'make') this.#makes.delete(uuid);
-    }
-    const news: string[] = [];
-    for (const { id, uuid, bundle_type: type, version } of rows) {
-      if (type === 'make') this.#makes.set(uuid, id);
-      if (type === 'run' && !this.knows(uuid, version)) news.push(uuid);
-    }
+    const news = staged
+      .filter(({ uuid, version }) => !this.knows(uuid, version) && !this.#makes.has(uuid))
+      .map(({ uuid }) => uuid);
+    if (news.length === 0) return;
+    const makes = await inChunks(news, (chunk) =>
+      unit.queries
+        .selectFrom('bundle')
+        .select(['id', 'uuid'])
+        .where('uuid', 'in', chunk)
+        .where('bundle_type', '=', 'make')
+        .execute(),
+    );
+    for (const { id, uuid } of makes) this.#makes.set(uuid, id);
     for (const run of await readWaiting(unit, this.#entries, news)) this.runs.put(run, now);
   }
 
