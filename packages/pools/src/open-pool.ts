@@ -1,6 +1,7 @@
 /** The kinds of pools there are; what each needs is loaded only where it is used. */
 import { assertNever } from '@sheaf/domain';
 import { userInfo } from 'node:os';
+import { kubernetesFlags } from './kubernetes/flags.ts';
 import type { NewWorker, Pool } from './pool.ts';
 import type { CommandLine, TypeFlags } from './settings/command-line.ts';
 import type { PoolType } from './settings/flag.ts';
@@ -20,6 +21,7 @@ export interface OpenedPool {
 
 export const typeFlags: TypeFlags = {
   'slurm-batch': slurmFlags,
+  kubernetes: kubernetesFlags,
 };
 
 /** @throws StartProblem */
@@ -28,6 +30,10 @@ export async function openPool(type: PoolType, line: CommandLine, settings: Sett
     case 'slurm-batch': {
       const { openSlurm } = await import('./slurm/open.ts');
       return openSlurm(line, settings, { login: userInfo().username, currentDirectory: process.cwd() });
+    }
+    case 'kubernetes': {
+      const { openKubernetes } = await import('./kubernetes/open.ts');
+      return openKubernetes(line, settings, process.env);
     }
     default:
       return assertNever(type);

@@ -102,9 +102,9 @@ function valuesOf(flag: Flag, attached: string | undefined, left: string[]): str
   throw new StartProblem(`--${flag.name} needs a value: --${flag.name} ${flag.value}.`);
 }
 
-/** A number may be negative; whether that makes sense is for whoever reads it. */
+/** A number may be negative; whether that makes sense is for whoever reads it. A certificate begins with hyphens, and has blanks. */
 function isFlag(word: string): boolean {
-  return word.startsWith('-') && word !== '-' && !/^-\d/.test(word);
+  return word.startsWith('-') && word !== '-' && !/^-\d|\s/.test(word);
 }
 
 function refuseIncomplete(line: CommandLine, flags: readonly Flag[]): void {

@@ -12,7 +12,7 @@ export interface Flag {
   readonly help: string;
 }
 
-export const poolTypes = ['slurm-batch'] as const;
+export const poolTypes = ['slurm-batch', 'kubernetes'] as const;
 
 /** Where workers are started. */
 export type PoolType = (typeof poolTypes)[number];

@@ -8,6 +8,7 @@ const indent = ' '.repeat(6);
 
 const kinds: Readonly<Record<PoolType, string>> = {
   'slurm-batch': 'jobs of a Slurm cluster, on which sbatch works from here',
+  kubernetes: 'pods of a Kubernetes cluster',
 };
 
 const opening = `Usage: cl-worker-manager [flags] ${poolTypes.join('|')} [flags]

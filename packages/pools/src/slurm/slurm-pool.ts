@@ -1,8 +1,8 @@
 /** Workers as jobs of Slurm, through sbatch, squeue, scancel and sinfo (execution.md §27.4). */
-import { createHash } from 'node:crypto';
 import { mkdir, open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PoolError, type NewWorker, type Pool, type PoolJob } from '../pool.ts';
+import { poolKey } from '../settings/pool-key.ts';
 import type { Settings } from '../settings/settings.ts';
 import { StartProblem } from '../settings/start-problem.ts';
 import { workerWords } from '../settings/worker-command.ts';
@@ -115,12 +115,6 @@ export class SlurmPool implements Pool {
       ? job
       : { ...job, note: `${job.note}, with the last words "${words}" (${path})` };
   }
-}
-
-/** Equal for all starts of one pool: whose workers for whom. */
-function poolKey({ server, worker }: Settings): string {
-  const parts = [server, worker.tag, worker.tagExclusive, worker.group];
-  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 8);
 }
 
 /** Undefined where there is no output (yet), or it cannot be read from here. */

@@ -17,6 +17,13 @@ export class ClusterError extends Error {
   }
 }
 
+export interface DeleteOptions {
+  /** Between the request to end and the end; the cluster's own unless given. */
+  readonly graceSeconds?: number;
+  /** Only where the pod still has this version. */
+  readonly unchangedSince?: string | undefined;
+}
+
 /** Milliseconds. */
 const patience = 30_000;
 /** Seconds after which the API ends a watch, so that none waits on a connection that is dead. */
@@ -64,10 +71,19 @@ export class ClusterClient {
     return found;
   }
 
-  /** One that is gone is no error. @param grace seconds between the request to end and the end */
-  async deletePod(name: string, grace?: number): Promise<void> {
-    const options = grace === undefined ? {} : { gracePeriodSeconds: grace };
-    await unlessMissing(() => this.#json('DELETE', `${this.#pods}/${name}`, options));
+  /** One that is gone is no error, nor one that has changed meanwhile, where that matters. */
+  async deletePod(name: string, options: DeleteOptions = {}): Promise<void> {
+    const { graceSeconds, unchangedSince } = options;
+    const body = {
+      ...(graceSeconds === undefined ? {} : { gracePeriodSeconds: graceSeconds }),
+      ...(unchangedSince === undefined ? {} : { preconditions: { resourceVersion: unchangedSince } }),
+    };
+    try {
+      await unlessMissing(() => this.#json('DELETE', `${this.#pods}/${name}`, body));
+    } catch (error) {
+      const changed = error instanceof ClusterError && error.status === 409 && unchangedSince !== undefined;
+      if (!changed) throw error;
+    }
   }
 
   /**

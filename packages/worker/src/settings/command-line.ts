@@ -62,8 +62,8 @@ function valueOf(flag: Flag, attached: string | undefined, left: string[]): stri
   }
   if (attached !== undefined) return attached;
   const next = left[0];
-  // A number may be negative; whether that makes sense is for whoever reads it.
-  if (next === undefined || (next.startsWith('-') && next !== '-' && !/^-\d/.test(next))) {
+  // A number may be negative; whether that makes sense is for whoever reads it. A certificate begins with hyphens, and has blanks.
+  if (next === undefined || (next.startsWith('-') && next !== '-' && !/^-\d|\s/.test(next))) {
     throw new StartProblem(`--${flag.name} needs a value: --${flag.name} ${flag.value}.`);
   }
   left.shift();
