@@ -27,3 +27,4 @@ export { archiveWithoutBash, bareImages, type BareImages } from './images/bare.t
 export { deploymentImages, type DeploymentImages } from './images/deployment.ts';
 export { forgetImage } from './images/engine-images.ts';
 export { pythonArchive, pythonImage } from './images/python.ts';
+export { ScriptedCluster, type ScriptedPod } from './kubernetes/scripted-cluster.ts';
