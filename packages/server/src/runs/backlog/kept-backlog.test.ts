@@ -7,7 +7,7 @@ import { manualClock } from '../../testing/manual-clock.ts';
 import { allowOn, ask, makeGroup } from '../../testing/records.ts';
 import { databases, startTestServer, type TestServer } from '../../testing/test-server.ts';
 import { requestSettings } from '../request-settings.ts';
-import { createBundle, untilState, uploadFile } from '../testing/bundles.ts';
+import { createBundle, untilState, uploadFile, type NewBundle } from '../testing/bundles.ts';
 import { reportOf, scriptedWorker, type ScriptedWorker } from '../testing/scripted-worker.ts';
 import { KeptBacklog } from './kept-backlog.ts';
 
@@ -37,27 +37,14 @@ function snapshot({ runs, makes, assigned }: KeptBacklog) {
   };
 }
 
-const operation = fc.record({
-  kind: fc.constantFrom(
-    'create',
-    'create',
-    'create',
-    'create child',
-    'make',
-    'edit',
-    'kill',
-    'delete',
-    'grant',
-    'check in',
-    'check in',
-    'begin',
-    'leave',
-    'give away',
-  ),
-  which: fc.nat(1000),
-  value: fc.integer({ min: 0, max: 3 }),
-});
-type Operation = typeof operation extends fc.Arbitrary<infer Value> ? Value : never;
+/** What an operation is about: one of the runs there are, and whose it is. */
+interface Choice {
+  one: { uuid: string; as: string };
+  as: string;
+  worker: ScriptedWorker;
+  metadata: Record<string, unknown>;
+  value: number;
+}
 
 describe.each(databases)('the backlog kept in memory (%s)', (database) => {
   let server: TestServer;
@@ -72,6 +59,7 @@ describe.each(databases)('the backlog kept in memory (%s)', (database) => {
     await server.createUser({ name: 'bob' });
     group = await makeGroup(server, 'alice', `lab_${database}`, ['bob']);
     await allowOn(server, 'bundle', 'alice', data, group, 1);
+    await create('alice', {});
     workers = [
       scriptedWorker(server, { id: 'w0', cpus: 2 }),
       scriptedWorker(server, { id: 'w1', owner: 'alice', group_name: `lab_${database}`, cpus: 2 }),
@@ -113,96 +101,76 @@ describe.each(databases)('the backlog kept in memory (%s)', (database) => {
       json: { data: [{ type: 'bundles', id: uuid, attributes }] },
     });
 
-  const perform = async ({ kind, which, value }: Operation) => {
-    const one = runs[which % Math.max(1, runs.length)];
-    const as = which % 2 === 0 ? 'alice' : 'bob';
+  const create = async (as: string, more: Omit<NewBundle, 'as'>) => {
+    runs.push({ uuid: await createBundle(server, { ...more, as }), as });
+  };
+  const operations = {
+    create: ({ as, metadata, value }: Choice) =>
+      create(as, {
+        metadata,
+        dependencies: value === 0 ? [{ child_path: 'd', parent_uuid: data }] : [],
+      }),
+    createAgain: ({ as, metadata }: Choice) => create(as, { metadata }),
+    createChild: async ({ one, metadata, value }: Choice) => {
+      // The parent may have been deleted.
+      await create(one.as, {
+        metadata: { ...metadata, allow_failed_dependencies: value > 1 },
+        dependencies: [{ child_path: 'p', parent_uuid: one.uuid }],
+      }).catch(() => undefined);
+    },
+    make: async ({ one }: Choice) => {
+      const dependencies = [{ child_path: 'p', parent_uuid: one.uuid }];
+      await createBundle(server, { as: one.as, type: 'make', dependencies }).catch(() => undefined);
+    },
+    edit: ({ one, metadata }: Choice) => patch(one.uuid, one.as, { metadata }),
+    giveAway: ({ one }: Choice) => patch(one.uuid, 'root', { owner_id: '0' }),
+    kill: ({ one: { uuid, as } }: Choice) =>
+      ask(server, '/rest/bundle-actions', {
+        as,
+        method: 'POST',
+        json: { data: [{ type: 'bundle-actions', attributes: { uuid, type: 'kill' } }] },
+      }),
+    delete: ({ one }: Choice) =>
+      ask(server, '/rest/bundles?force=1', {
+        as: 'root',
+        method: 'DELETE',
+        json: { data: [{ type: 'bundles', id: one.uuid }] },
+      }),
+    grant: ({ one, value }: Choice) =>
+      allowOn(server, 'bundle', one.as, one.uuid, group, value > 1 ? 2 : value),
+    checkIn: ({ worker, value }: Choice) => worker.checkin({ hold: 0, cpus: value }),
+    begin: async ({ worker, value }: Choice) => {
+      for (const message of await worker.checkin({ hold: 0 })) {
+        if (message.type !== 'run') continue;
+        const { uuid } = message.bundle;
+        const { epoch } = message;
+        if (!(await worker.start(uuid, epoch)) || value === 0) continue;
+        await worker.report([reportOf(uuid, 'running', { epoch })]);
+        if (value > 1) await worker.report([reportOf(uuid, 'finalizing', { epoch, exitcode: value - 2 })]);
+      }
+    },
+    leave: ({ worker }: Choice) => worker.post('checkout', {}),
+  } satisfies Record<string, (choice: Choice) => Promise<unknown>>;
+  const operation = fc.record({
+    kind: fc.constantFrom(...(Object.keys(operations) as (keyof typeof operations)[])),
+    which: fc.nat(1000),
+    value: fc.integer({ min: 0, max: 3 }),
+  });
+  const perform = async (kind: keyof typeof operations, which: number, value: number) => {
     const worker = workers[which % workers.length];
-    const metadata = {
-      request_priority: value,
-      request_cpus: 1,
-      request_queue: which % 5 === 0 ? 'nobody' : '',
-    };
-    switch (kind) {
-      case 'create': {
-        const dependencies = value === 0 ? [{ child_path: 'd', parent_uuid: data }] : [];
-        runs.push({ uuid: await createBundle(server, { as, metadata, dependencies }), as });
-        return;
-      }
-      case 'create child':
-      case 'make': {
-        if (one === undefined) return;
-        const dependencies = [{ child_path: 'p', parent_uuid: one.uuid }];
-        const type = kind === 'make' ? 'make' : 'run';
-        const more = type === 'run' ? metadata : {};
-        const given = {
-          as: one.as,
-          type,
-          dependencies,
-          metadata: { ...more, allow_failed_dependencies: value > 1 },
-        };
-        const uuid = await createBundle(server, given as Parameters<typeof createBundle>[1]).catch(
-          () => undefined,
-        );
-        if (uuid !== undefined && type === 'run') runs.push({ uuid, as: one.as });
-        return;
-      }
-      case 'edit':
-        // What a run takes of its worker is what it was given, whatever is written there later.
-        if (one !== undefined) await patch(one.uuid, one.as, { metadata });
-        return;
-      case 'give away':
-        if (one !== undefined) await patch(one.uuid, 'root', { owner_id: '0' });
-        return;
-      case 'kill':
-        if (one !== undefined)
-          await ask(server, '/rest/bundle-actions', {
-            as: one.as,
-            method: 'POST',
-            json: { data: [{ type: 'bundle-actions', attributes: { uuid: one.uuid, type: 'kill' } }] },
-          });
-        return;
-      case 'delete':
-        if (one !== undefined)
-          await ask(server, '/rest/bundles?force=1', {
-            as: 'root',
-            method: 'DELETE',
-            json: { data: [{ type: 'bundles', id: one.uuid }] },
-          });
-        return;
-      case 'grant':
-        if (one !== undefined)
-          await allowOn(server, 'bundle', one.as, one.uuid, group, value > 1 ? 2 : value);
-        return;
-      case 'check in':
-        await worker?.checkin({ hold: 0, cpus: value });
-        return;
-      case 'begin':
-        for (const message of (await worker?.checkin({ hold: 0 })) ?? []) {
-          if (message.type !== 'run') continue;
-          const { uuid } = message.bundle;
-          const { epoch } = message;
-          if ((await worker?.start(uuid, epoch)) !== true || value === 0) continue;
-          await worker?.report([reportOf(uuid, 'running', { epoch })]);
-          if (value > 1) await worker?.report([reportOf(uuid, 'finalizing', { epoch, exitcode: value - 2 })]);
-        }
-        return;
-      case 'leave':
-        await worker?.post('checkout', {});
-        return;
-      default:
-        kind satisfies never;
-    }
+    const one = runs[which % runs.length];
+    if (worker === undefined || one === undefined) throw new Error('nothing to choose from');
+    const as = which % 2 === 0 ? 'alice' : 'bob';
+    const metadata = { request_priority: value, request_queue: which % 5 === 0 ? 'nobody' : '' };
+    await operations[kind]({ one, as, worker, metadata, value });
   };
 
   it('is what looking everything over would find, whatever happens', { timeout: 120_000 }, async () => {
     await fc.assert(
-      fc.asyncProperty(
-        fc.array(operation, { minLength: 10, maxLength: 40, size: 'max' }),
-        async (operations) => {
-          for (const one of operations) await perform(one);
-          await settled();
-        },
-      ),
+      fc.asyncProperty(fc.array(operation, { minLength: 10, maxLength: 40, size: 'max' }), async (all) => {
+        for (const { kind, which, value } of all) await perform(kind, which, value);
+        await settled();
+      }),
       { numRuns: 8, endOnFailure: true },
     );
     // It was not looked over in between, which would have hidden what was not told.
