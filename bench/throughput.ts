@@ -45,6 +45,8 @@ async function measure(engine: Engine): Promise<Row[]> {
     const load = new Load(server.url, server.token, workers, shape);
     load.start();
     await pause(warmUp);
+    // Its connection stands before it counts how long an answer takes.
+    await probe(server.url, 0.1);
     const window = await observe(server, load, seconds);
     load.stop();
     return rowsOf(engine, window);
@@ -91,6 +93,7 @@ async function observe(server: ServerUnderLoad, load: Load, length: number): Pro
 async function probe(url: string, length: number): Promise<number[]> {
   const { hostname, port } = new URL(url);
   const socket = createConnection({ host: hostname, port: Number(port), noDelay: true });
+  await new Promise((resolve) => socket.once('connect', resolve));
   const request = `GET /no-such-page HTTP/1.1\r\nhost: ${hostname}\r\n\r\n`;
   const delays: number[] = [];
   for (const end = performance.now() + length * 1000; performance.now() < end;) {

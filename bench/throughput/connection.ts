@@ -1,4 +1,5 @@
 /* One keep-alive connection that speaks as much HTTP/1.1 as a measurement needs, so that the client's own processor time stays small. */
+import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
 export interface Answer {
@@ -37,6 +38,12 @@ export class Connection {
       this.#waiting.push({ resolve, reject });
       this.#open().write(request);
     });
+  }
+
+  /** Returns when the connection stands. */
+  async ready(): Promise<void> {
+    const socket = this.#open();
+    if (socket.readyState !== 'open') await once(socket, 'connect');
   }
 
   close(): void {

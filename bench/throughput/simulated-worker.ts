@@ -59,6 +59,7 @@ export class SimulatedWorker {
 
   /** Checks in until it is stopped. */
   async run(): Promise<void> {
+    await Promise.all([this.#held.ready(), this.#talk.ready()]);
     for (let hold = 0; !this.#stopped; hold = 30) {
       const sentAt = Date.now();
       const began = performance.now();

@@ -23,6 +23,8 @@ export async function openSqlite(file: string): Promise<Database> {
   connection.exec('pragma foreign_keys = on');
   connection.exec('pragma busy_timeout = 5000');
   connection.exec('pragma cache_size = -16000');
+  // The same pages are written again and again: the longer the log before it is taken over, the fewer of them are.
+  connection.exec('pragma wal_autocheckpoint = 4000');
   const driver = new SqliteDriver(connection);
   const queries = new Kysely<Tables>({
     dialect: {

@@ -182,6 +182,12 @@ async function hint(
     const request = line === undefined ? undefined : known.requests.get(line);
     const worker = known.workers.get(key);
     if (request === undefined || worker === undefined) continue;
+    const inputs =
+      backlog.runs
+        .get(uuid)
+        ?.dependencies.map((input) => input.key)
+        .toSorted() ?? [];
+    if (hints.isRepeated(key, JSON.stringify([request.image, request.imageRequested, inputs]), now)) continue;
     try {
       await attempt(unit, () => queueHint(unit, entries, { uuid, request }, keysOf(worker), now));
     } catch (error) {

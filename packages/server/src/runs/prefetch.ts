@@ -13,6 +13,14 @@ import { messageDependencies } from './assign.ts';
 /** Milliseconds after which a hint that nobody fetched is dropped, and one that was fetched no longer counts as open. */
 const hintLife = 10 * 60 * 1000;
 
+interface Told {
+  readonly since: number;
+  readonly times: number;
+}
+
+/** Different things that one worker was told to fetch, as far as they are remembered. */
+const mostTold = 50;
+
 interface Given {
   readonly worker: string;
   readonly at: number;
@@ -21,6 +29,8 @@ interface Given {
 /** The hints that runs which still wait have given rise to. */
 export class GivenHints {
   readonly #byRun = new Map<string, Given[]>();
+  /** What each worker was told to fetch. */
+  readonly #told = new Map<string, Map<string, Told>>();
 
   /** Those of the planned hints that are new and that their workers have room for. */
   fresh(hints: readonly Hint[], now: number): Hint[] {
@@ -42,6 +52,26 @@ export class GivenHints {
     for (const { run, worker } of hints) {
       this.#byRun.set(run, [...(this.#byRun.get(run) ?? []), { worker, at: now }]);
     }
+  }
+
+  /**
+   * Whether the worker was told to fetch the very same again and again: equal runs by the thousand are no news to it. Counts it as told
+   * once more, if not.
+   * @param needs the image and everything that is fetched with it, as one text
+   */
+  isRepeated(worker: string, needs: string, now: number): boolean {
+    const told = this.#told.get(worker) ?? new Map<string, Told>();
+    this.#told.set(worker, told);
+    const known = told.get(needs);
+    const isRecent = known !== undefined && known.since > now - hintLife && known.since <= now;
+    if (isRecent && known.times >= hintsPerWorker) return true;
+    told.delete(needs);
+    told.set(needs, isRecent ? { ...known, times: known.times + 1 } : { since: now, times: 1 });
+    for (const [oldest] of told) {
+      if (told.size <= mostTold) break;
+      told.delete(oldest);
+    }
+    return false;
   }
 
   has(run: string): boolean {

@@ -1,5 +1,12 @@
 /* Takes over what workers say about the runs they hold (execution.md §10.4, §14.1, §31.1), with a few statements for all of it. */
-import { assertNever, judgeReport, quotaKill, type BundleState, type ReportAnswer } from '@sheaf/domain';
+import {
+  assertNever,
+  isFinal,
+  judgeReport,
+  quotaKill,
+  type BundleState,
+  type ReportAnswer,
+} from '@sheaf/domain';
 import type { RunReport, WorkerMessage } from '@sheaf/wire';
 import { readQuotas } from '../accounts/quota.ts';
 import type { BundleRow } from '../bundles/transition.ts';
@@ -81,8 +88,11 @@ async function judge(
         ? null
         : { state: bundle.state as BundleState, killRequested: bundle.kill_requested_at !== null },
     assignment: assignment === undefined ? null : holderOf(assignment),
+    // Of no account where the run is over, or somebody has it.
     lastHolder:
-      bundle === undefined || assignment !== undefined ? null : await lastHolder(unit.queries, report.uuid),
+      bundle === undefined || assignment !== undefined || isFinal(bundle.state as BundleState)
+        ? null
+        : await lastHolder(unit.queries, report.uuid),
     report: { worker: workerKeyText(worker), state: report.state, epoch: report.epoch ?? null },
   });
   switch (decision.action) {

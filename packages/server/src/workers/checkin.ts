@@ -53,6 +53,7 @@ export async function checkIn(
   signal: AbortSignal,
 ): Promise<CheckinAnswer> {
   const { services, held, wakeUps } = context;
+  const begun = services.clock.elapsed();
   wakeUps.checkedIn(worker.workerId);
   const acknowledges = (request.protocol ?? 1) >= 2;
   const reports = readReports(request.runs, services, worker);
@@ -74,8 +75,8 @@ export async function checkIn(
     const first = await answerTo(context, contact, queued, { again: true, onlyQueued: repeats });
     if (first !== undefined) return first;
     const milliseconds = repeats ? repetitionHold : holdTime(context, worker, request);
-    const end = services.clock.elapsed() + milliseconds;
-    for (let left = milliseconds; left > 0; left = end - services.clock.elapsed()) {
+    const end = begun + milliseconds;
+    for (let left = end - services.clock.elapsed(); left > 0; left = end - services.clock.elapsed()) {
       const reason = await hold.wait(left);
       if (reason === 'replaced' || reason === 'closed') return nothing;
       if (reason === 'timeout') break;

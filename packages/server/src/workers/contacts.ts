@@ -63,6 +63,15 @@ interface Plain {
   readonly touch: Touch | undefined;
 }
 
+/** A contact that needs no special care. */
+interface Ordinary {
+  readonly contact: Contact;
+  /** As it is stored; undefined for a worker that is new. */
+  readonly row: WorkerRow | undefined;
+  /** It says something new about itself. */
+  readonly registers: CheckinRequest | undefined;
+}
+
 export class Contacts {
   readonly #context: ContactServices;
   readonly #gathering: Gathering<Contact, ContactOutcome>;
@@ -87,34 +96,34 @@ export class Contacts {
   }
 
   async #together(contacts: readonly Contact[]): Promise<(ContactOutcome | undefined)[]> {
-    const { services, liveness } = this.#context;
+    const { services, liveness, descriptions } = this.#context;
     const now = services.clock.now();
     const done = await services.unitOfWork(async (unit) => {
       const rows = await findWorkers(
         unit,
         contacts.map(({ worker }) => worker),
       );
-      const plain = contacts.flatMap((contact) => this.#plain(contact, rows, now) ?? []);
-      return { plain, outcomes: await takePlain(services, unit, plain, now) };
+      const ordinary = contacts.flatMap((contact) => this.#ordinary(contact, rows, now) ?? []);
+      const plain = await writeDown(unit, ordinary, { now, workerTimeout: services.settings.workerTimeout });
+      return { ordinary, plain, outcomes: await takePlain(services, unit, plain, now) };
     });
     for (const { contact, row, touch } of done.plain)
       liveness.heard(contact.worker, touch === undefined ? row.checkin_at : now);
+    for (const { contact, registers } of done.ordinary)
+      if (registers !== undefined) descriptions.note(contact.worker, registers);
     return contacts.map(({ worker }) => done.outcomes.get(workerKeyText(worker)));
   }
 
   /** Undefined for a contact that is to be looked at more closely. */
-  #plain(contact: Contact, rows: ReadonlyMap<string, WorkerRow>, now: number): Plain | undefined {
-    const { services, liveness, descriptions } = this.#context;
+  #ordinary(contact: Contact, rows: ReadonlyMap<string, WorkerRow>, now: number): Ordinary | undefined {
+    const { liveness, descriptions, services } = this.#context;
     const { worker, checkin, reports } = contact;
     const row = rows.get(workerKeyText(worker));
-    if (row === undefined || new Set(reports.map(({ uuid }) => uuid)).size < reports.length) return undefined;
-    const { workerTimeout } = services.settings;
-    if (checkin === undefined)
-      return { contact, row, touch: dueTouch(row, undefined, { now, workerTimeout }) };
+    if (new Set(reports.map(({ uuid }) => uuid)).size < reports.length) return undefined;
+    if (checkin === undefined) return row === undefined ? undefined : { contact, row, registers: undefined };
     const { request, olderHeld } = checkin;
     if ((request.protocol ?? 1) < 2 || request.is_terminating) return undefined;
-    if (!descriptions.isKnown(worker, request) || !saysTheSame(row, worker, request)) return undefined;
-    if (row.checkin_at <= now - workerTimeout) return undefined;
+    if (row === undefined) return { contact, row, registers: request };
     try {
       refuseTwin(row, request, { silence: liveness.silence(worker, row.checkin_at, now), held: olderHeld });
     } catch (error) {
@@ -122,10 +131,14 @@ export class Contacts {
       if (error instanceof SheafError) return undefined;
       throw error;
     }
-    return { contact, row, touch: dueTouch(row, request, { now, workerTimeout }) };
+    const isSame =
+      descriptions.isKnown(worker, request) &&
+      saysTheSame(row, worker, request) &&
+      row.checkin_at > now - services.settings.workerTimeout;
+    return { contact, row, registers: isSame ? undefined : request };
   }
 
-  /** As it is for a worker that is new, goes, has something new to say about itself, or says something odd. */
+  /** As it is for a worker that goes, is an original one, is not let in, or says something odd. */
   async #alone(contact: Contact): Promise<ContactOutcome> {
     const { services, liveness, descriptions } = this.#context;
     const now = services.clock.now();
@@ -154,17 +167,37 @@ function dueTouch(
   return isDue || freeDisk !== row.free_disk_bytes ? { worker, freeDisk } : undefined;
 }
 
+/** The records of the workers, as they say they are. */
+async function writeDown(
+  unit: UnitOfWork,
+  ordinary: readonly Ordinary[],
+  times: { readonly now: number; readonly workerTimeout: number },
+): Promise<Plain[]> {
+  const plain: Plain[] = [];
+  for (const { contact, row, registers } of ordinary) {
+    if (registers !== undefined) continue;
+    if (row !== undefined)
+      plain.push({ contact, row, touch: dueTouch(row, contact.checkin?.request, times) });
+  }
+  await touchWorkers(
+    unit,
+    plain.flatMap(({ touch }) => touch ?? []),
+    times.now,
+  );
+  for (const { contact, registers } of ordinary) {
+    if (registers === undefined) continue;
+    const row = await registerWorker(unit, contact.worker, registers, times);
+    plain.push({ contact, row, touch: undefined });
+  }
+  return plain;
+}
+
 async function takePlain(
   services: Services,
   unit: UnitOfWork,
   plain: readonly Plain[],
   now: number,
 ): Promise<ReadonlyMap<string, ContactOutcome>> {
-  await touchWorkers(
-    unit,
-    plain.flatMap(({ touch }) => touch ?? []),
-    now,
-  );
   const given = plain.flatMap(({ contact, row }) => {
     const worker = reportingWorker(row);
     return contact.reports.map((report): GivenReport => ({ worker, report }));

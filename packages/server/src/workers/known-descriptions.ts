@@ -4,8 +4,9 @@ import type { Events } from '../events/events.ts';
 import type { Clock } from '../services.ts';
 import { workerKeyText, type WorkerKey } from './worker-key.ts';
 
-/** Milliseconds after which a worker is written down anew, though it says the same: groups may have other names since. */
+/** Milliseconds after which a worker of a group is written down anew, though it says the same: another server may have changed it. */
 const remembered = 30_000;
+const mostWorkers = 20_000;
 
 export class KnownDescriptions {
   readonly #clock: Pick<Clock, 'elapsed'>;
@@ -21,9 +22,9 @@ export class KnownDescriptions {
   /** Whether the worker was written down with these very words lately. */
   isKnown(worker: WorkerKey, request: CheckinRequest): boolean {
     const said = this.#said.get(workerKeyText(worker));
-    return (
-      said !== undefined && said.at > this.#clock.elapsed() - remembered && said.text === textOf(request)
-    );
+    if (said === undefined || said.text !== textOf(request)) return false;
+    const hasGroup = typeof request.group_name === 'string' && request.group_name !== '';
+    return !hasGroup || said.at > this.#clock.elapsed() - remembered;
   }
 
   /** It is written down now, and committed. */
@@ -32,8 +33,8 @@ export class KnownDescriptions {
     const now = this.#clock.elapsed();
     this.#said.delete(key);
     this.#said.set(key, { text: textOf(request), at: now });
-    for (const [oldest, { at }] of this.#said) {
-      if (at > now - remembered) break;
+    for (const [oldest] of this.#said) {
+      if (this.#said.size <= mostWorkers) break;
       this.#said.delete(oldest);
     }
   }
