@@ -100,6 +100,50 @@ describe('pools of pods', () => {
     );
   });
 
+  it('get a pod for each run where a worker makes pods', async () => {
+    const worker = startProcess(
+      join(root, 'bin/cl-worker'),
+      [
+        ...`--server ${installation.url} --id podder --tag podder --exit-when-idle --idle-seconds 2`.split(
+          ' ',
+        ),
+        ...`--credentials ${installation.home}/administrator.json --work-dir ${installation.home}/podder`.split(
+          ' ',
+        ),
+        ...`--bundle-runtime kubernetes --kubernetes-cluster-host ${cluster.host}`.split(' '),
+        '--kubernetes-auth-token',
+        cluster.token,
+        '--kubernetes-cert',
+        cluster.certificate,
+      ],
+      { env: { PATH: process.env['PATH'], HOME: installation.home, CODALAB_KUBERNETES_NODE_NAME: 'node-1' } },
+    );
+    managers.push(worker);
+    await worker.waitForOutput(/Worker started!/);
+    const before = cluster.pods.map(({ metadata }) => metadata.name);
+    const words = ['--request-queue', 'podder', '--request-docker-image', 'debian:12', '--request-cpus', '3'];
+    const uuid = await installation.ok(
+      'run',
+      ...words,
+      '--',
+      'until [ -s go ]; do sleep 0.1; done; cat go; exit 3',
+    );
+    const { metadata } = await installation.inState(uuid, 'running');
+    const pod = cluster.pods.find(({ metadata: { name } }) => !before.includes(name));
+
+    expect(metadata['docker_image'] ?? 'debian:12').toContain('debian:12');
+    expect(pod?.metadata.name).toBe(`codalab-run-${uuid}`);
+    await installation.ok('write', `${uuid}/go`, 'now');
+
+    const finished = await installation.finished(uuid);
+    expect(finished).toMatchObject({ state: 'failed', metadata: { exitcode: 3 } });
+    expect(await installation.ok('cat', `${uuid}/stdout`)).toBe('now');
+    await eventually(
+      'no pod of the run',
+      () => cluster.pods.every(({ metadata: { name } }) => name !== pod?.metadata.name) || undefined,
+    );
+  });
+
   it('are refused in words where the token is not accepted', async () => {
     const token = cluster.token;
     const all = `--server ${installation.url} --once kubernetes --cluster-host ${cluster.host} --auth-token not-${token}`;

@@ -2,6 +2,7 @@ export {
   ImageError,
   RuntimeError,
   type ImageRemoval,
+  type MachineOffer,
   type ExecRequest,
   type ExecSession,
   type PreparedImage,
@@ -27,3 +28,4 @@ export {
   type RuntimeChoice,
   type StrategyOptions as DetectOptions,
 } from './detect/strategies.ts';
+export { certificateOf, type ClusterAccess } from './kubernetes/access.ts';

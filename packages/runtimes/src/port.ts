@@ -11,6 +11,8 @@ export interface Runtime {
   readonly capabilities: RuntimeCapabilities;
   /** One sentence for people: version, and what this runtime cannot do. */
   readonly description: string;
+  /** What there is for runs, where that is not what this machine has. */
+  readonly offers?: MachineOffer | undefined;
 
   /**
    * Makes the image ready and answers the exact image that `start` will use.
@@ -69,6 +71,13 @@ export interface Runtime {
   exec(handle: RunHandle, request: ExecRequest): Promise<ExecSession>;
 
   close(): Promise<void>;
+}
+
+export interface MachineOffer {
+  readonly cpus: number;
+  readonly gpus: number;
+  /** Bytes. */
+  readonly memory: number;
 }
 
 export interface RuntimeCapabilities {

@@ -18,7 +18,7 @@ import { StoreHolder } from './cache/store-holder.ts';
 import type { Clock } from './clock.ts';
 import { isServerAway } from './errors.ts';
 import { hasNoRoom } from './fingerprint/disk.ts';
-import { inspectMachine, type Machine } from './fingerprint/machine.ts';
+import { inspectMachine, offeredBy, type Machine } from './fingerprint/machine.ts';
 import { ImageCache } from './images/image-cache.ts';
 import type { Log } from './log.ts';
 import { Precedence } from './prefetch/precedence.ts';
@@ -162,7 +162,8 @@ async function openMachine(
   const [runtimes] = await Promise.allSettled([opening, ...others]);
   try {
     const [machine] = await Promise.all([...others, opening]);
-    return [machine, await opening];
+    const found = await opening;
+    return [offeredBy(found.primary.offers, machine, settings), found];
   } catch (error) {
     if (runtimes.status === 'fulfilled') await closeAll(runtimes.value);
     throw error;
@@ -201,8 +202,11 @@ function detectOptions(
 ): DetectOptions {
   const home = environment['SHEAF_HOME'];
   const hide = [settings.workDirectory, settings.localStore, home, ...secrets];
+  const { cluster: access, workDirectory } = settings;
+  const node = environment['CODALAB_KUBERNETES_NODE_NAME'] || undefined;
   return {
     environment,
+    kubernetes: access === undefined ? undefined : { access, worker: identity, workDirectory, node },
     docker: { worker: identity, networkPrefix: settings.networkPrefix ?? undefined },
     runc: { worker: identity, directory: paths.containers },
     sandbox: {

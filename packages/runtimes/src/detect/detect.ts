@@ -55,6 +55,10 @@ const failures: Readonly<Record<RuntimeChoice, { readonly what: string; readonly
     what: 'runc cannot be used on this machine',
     usual: 'install runc and start the worker as root, or start it with another --runtime',
   },
+  kubernetes: {
+    what: 'The Kubernetes cluster cannot be used',
+    usual: 'name it with --kubernetes-cluster-host, --kubernetes-auth-token and --kubernetes-cert-path',
+  },
   sandbox: {
     what: 'No sandbox can be made on this machine',
     usual: 'install bubblewrap and allow user namespaces, or start the worker with --runtime docker',

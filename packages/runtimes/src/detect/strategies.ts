@@ -5,6 +5,8 @@ import { findGroupHost } from '../cgroups/host.ts';
 import { connectDockerRuntime, type DockerRuntimeOptions } from '../docker/runtime.ts';
 import { parseEngineAddress, type EngineAddress } from '../engine/address.ts';
 import { isErrno } from '../files/errno.ts';
+import { ClusterError } from '../kubernetes/client.ts';
+import { connectKubernetesRuntime, type KubernetesOptions } from '../kubernetes/connect.ts';
 import type { Runtime } from '../port.ts';
 import { connectRuncRuntime, RuncMissing, type RuncRuntimeOptions } from '../runc/connect.ts';
 import { findBubblewrap, findUnshare, type ToolAnswer } from '../sandbox/probe.ts';
@@ -20,7 +22,7 @@ export type StrategyAnswer =
     };
 
 /** What somebody may ask for. */
-export const runtimeChoices = ['auto', 'docker', 'podman', 'runc', 'sandbox'] as const;
+export const runtimeChoices = ['auto', 'docker', 'podman', 'runc', 'sandbox', 'kubernetes'] as const;
 export type RuntimeChoice = (typeof runtimeChoices)[number];
 export type RuntimeKind = Exclude<RuntimeChoice, 'auto'>;
 
@@ -35,12 +37,15 @@ export interface StrategyOptions {
   readonly environment: NodeJS.ProcessEnv;
   readonly docker: Omit<DockerRuntimeOptions, 'address'>;
   readonly sandbox: Pick<SandboxRuntimeOptions, 'stateDirectory' | 'hide' | 'user' | 'processLimit'>;
+  /** Only where a cluster was named: nothing else is looked at then. */
+  readonly kubernetes?: KubernetesOptions | undefined;
   readonly runc: Pick<RuncRuntimeOptions, 'directory' | 'worker' | 'processLimit' | 'program'>;
 }
 
 export function strategies(options: StrategyOptions): readonly Strategy[] {
   const { environment } = options;
   const session = environment['XDG_RUNTIME_DIR'];
+  if (options.kubernetes !== undefined) return [cluster(options.kubernetes)];
   return [
     fromDockerHost(options),
     socket('Docker', '/var/run/docker.sock', options),
@@ -173,6 +178,21 @@ function sandbox(name: string, find: () => Promise<ToolAnswer>, options: Strateg
       const groups = await findGroupHost();
       const host = groups.available ? groups.host : undefined;
       return { runtime: new SandboxRuntime({ ...options.sandbox, tool: answer.tool, groups: host }) };
+    },
+  };
+}
+
+function cluster(options: KubernetesOptions): Strategy {
+  return {
+    name: `cluster at ${options.access.host}`,
+    kinds: ['kubernetes'],
+    async look() {
+      try {
+        return { runtime: await connectKubernetesRuntime(options) };
+      } catch (error) {
+        if (!(error instanceof ClusterError)) throw error;
+        return { reason: error.message.replace(/\.$/, '') };
+      }
     },
   };
 }

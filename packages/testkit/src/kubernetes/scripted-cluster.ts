@@ -35,7 +35,7 @@ export class ScriptedCluster {
   /** PEM. */
   readonly certificate: string;
   host = '';
-  /** What the node offers. */
+  /** What the node offers. It has every image whose name does not begin with `missing`. */
   allocatable: Record<string, string> = { cpu: '4', memory: '8Gi', 'ephemeral-storage': '10Gi' };
   /** Whether pods are given to the node. */
   #open = true;
@@ -146,6 +146,10 @@ export class ScriptedCluster {
       const message = '0/1 nodes are available: 1 Insufficient cpu.';
       const condition = { type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message };
       return this.#change(held, 'MODIFIED', { conditions: [condition] });
+    }
+    if (held.pod.spec.containers[0]?.image.startsWith('missing') === true) {
+      const waiting = { reason: 'ImagePullBackOff', message: 'Back-off pulling image' };
+      return this.#change(held, 'MODIFIED', { containerStatuses: [{ state: { waiting } }] });
     }
     const startedAt = new Date().toISOString();
     held.process = startPodProcess(held.pod.spec, nodeName);

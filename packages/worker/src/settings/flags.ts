@@ -111,6 +111,36 @@ const currentFlags = [
     help: 'docker, podman: in containers of that engine. runc: in containers without an engine, as root. sandbox: on this system, isolated, without images. auto: the first of these that is there. Environment variable: SHEAF_RUNTIME.',
   },
   {
+    name: 'bundle-runtime',
+    value: 'docker|kubernetes',
+    section: 'How runs are executed',
+    help: 'docker: as --runtime docker. kubernetes: each run is a pod of the cluster that the next flags name; the worker itself is best a pod, too, and says in CODALAB_KUBERNETES_NODE_NAME on which node.',
+  },
+  {
+    name: 'kubernetes-cluster-host',
+    value: 'URL',
+    section: 'How runs are executed',
+    help: 'Address of the API server, such as https://host:6443.',
+  },
+  {
+    name: 'kubernetes-auth-token',
+    value: 'TOKEN',
+    section: 'How runs are executed',
+    help: 'Token of an account that may make pods; deploy/kubernetes has one.',
+  },
+  {
+    name: 'kubernetes-cert-path',
+    value: 'FILE',
+    section: 'How runs are executed',
+    help: "Certificate of the cluster's authority; /dev/null where --kubernetes-cert holds it.",
+  },
+  {
+    name: 'kubernetes-cert',
+    value: 'TEXT',
+    section: 'How runs are executed',
+    help: 'The certificate itself; line breaks may be written as \\n.',
+  },
+  {
     name: 'max-work-dir-size',
     value: 'SIZE',
     default: '10g',

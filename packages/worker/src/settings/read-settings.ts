@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import type { CommandLine } from './command-line.ts';
 import { cpusOf, gpusOf } from './devices.ts';
 import { flags, type Flag, type FlagName } from './flags.ts';
-import { runtimeOf } from './runtime-choice.ts';
+import { clusterOf, runtimeOf } from './runtime-choice.ts';
 import { unlimitedRuns, type Settings } from './settings.ts';
 import {
   gigabytesOf,
@@ -37,6 +37,7 @@ export function readSettings(line: CommandLine, around: Surroundings): Settings 
   const limit = (name: FlagName) => read(name, (flag, given) => sizeOf(flag, given, { orNothing: true }));
   // Checked all the same, so that a slip does not go unnoticed until it matters.
   read('checkin-frequency-seconds', wholeOf);
+  const runtime = runtimeOf(line, around.environment['SHEAF_RUNTIME']);
   return {
     server: serverOf(text('server') ?? ''),
     workDirectory: path('work-dir') ?? around.currentDirectory,
@@ -51,7 +52,8 @@ export function readSettings(line: CommandLine, around: Surroundings): Settings 
     cacheLimit: limit('max-work-dir-size') ?? 0,
     maximumImageSize: size('max-image-size'),
     imageCacheLimit: limit('max-image-cache-size'),
-    runtime: runtimeOf(line, around.environment['SHEAF_RUNTIME']),
+    runtime,
+    cluster: clusterOf(line, runtime),
     networkPrefix: read('network-prefix', (_, given) => networkPrefixOf(given)),
     sharedMemory: read('shared-memory-size-gb', gigabytesOf) ?? 0,
     exitWhenIdle: line.has('exit-when-idle'),

@@ -292,7 +292,7 @@ describe('settings', () => {
       'runtime',
       'runtime',
       ['', 'crun', 'DOCKER'],
-      /auto, docker, podman, runc or sandbox/,
+      /auto, docker, podman, runc, sandbox or kubernetes/,
       [
         ['auto', 'auto'],
         ['docker', 'docker'],
@@ -301,8 +301,8 @@ describe('settings', () => {
         ['sandbox', 'sandbox'],
       ],
     ],
-    ['bundle-runtime', 'runtime', ['kubernetes'], /--runtime docker\./, [['docker', 'docker']]],
-    ['bundle-runtime', 'runtime', ['', 'sandbox', '0'], /--bundle-runtime takes docker/, []],
+    ['bundle-runtime', 'runtime', ['kubernetes'], /--kubernetes-cluster-host names/, [['docker', 'docker']]],
+    ['bundle-runtime', 'runtime', ['', 'sandbox', '0'], /--bundle-runtime takes docker or kubernetes/, []],
     ['kubernetes-cluster-host', 'runtime', ['https://x:6443'], /belongs to --bundle-runtime/, []],
   ];
 

@@ -1,6 +1,6 @@
 /** Everything about a worker that its owner decides (execution.md §16.1). */
 
-import type { RuntimeChoice } from '@sheaf/runtimes';
+import type { ClusterAccess, RuntimeChoice } from '@sheaf/runtimes';
 
 export type { RuntimeChoice };
 
@@ -27,6 +27,8 @@ export interface Settings {
   /** Bytes of all images this worker has used; null for any. */
   readonly imageCacheLimit: number | null;
   readonly runtime: RuntimeChoice;
+  /** Where runs become pods. */
+  readonly cluster?: ClusterAccess | undefined;
   readonly networkPrefix: string | null;
   /** Bytes of /dev/shm. */
   readonly sharedMemory: number;
