@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto';
 import { access, constants, readdir, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isErrno } from '../files/errno.ts';
 import type { RunStatistics } from '../port.ts';
 import { groupRoot } from './membership.ts';
@@ -69,7 +70,8 @@ export class AccountingGroups {
   /** After the container has gone. */
   async remove(name: string): Promise<void> {
     for (const hierarchy of this.#hierarchies) {
-      await removeGroup(join(hierarchy, this.parentOf(name)));
+      const group = join(hierarchy, this.parentOf(name));
+      if (await removeWatchers(group)) await removeGroup(group);
     }
   }
 
@@ -83,7 +85,8 @@ export class AccountingGroups {
     for (const hierarchy of this.#hierarchies) {
       const place = join(hierarchy, this.#place);
       for (const name of await directoriesIn(place)) {
-        if (!kept.has(name)) await removeUnused(join(place, name));
+        if (!kept.has(name) && (await removeWatchers(join(place, name), 0)))
+          await removeUnused(join(place, name));
       }
     }
   }
@@ -111,6 +114,24 @@ async function directoriesIn(path: string): Promise<string[]> {
       return [];
     }
     throw error;
+  }
+}
+
+/** Milliseconds. */
+const watchersTime = 1_000;
+
+/**
+ * Podman puts those who watch a container and its sessions beside it, leaves their groups behind, and some of them a while longer
+ * than the container. Answers whether none is left: what is, goes when the next worker sweeps.
+ */
+async function removeWatchers(group: string, patience = watchersTime): Promise<boolean> {
+  const deadline = Date.now() + patience;
+  for (;;) {
+    const watchers = (await directoriesIn(group)).filter((name) => /^(?:libpod-)?conmon/.test(name));
+    if (watchers.length === 0) return true;
+    for (const name of watchers) await removeUnused(join(group, name));
+    if (Date.now() > deadline) return false;
+    await sleep(10);
   }
 }
 

@@ -290,7 +290,6 @@ function accountName({ uuid, epoch }: Pick<RunHandle, 'uuid' | 'epoch'>): string
 function mayAccount(info: Info, address: EngineAddress, traits: EngineTraits): boolean {
   return (
     address.kind === 'socket' &&
-    !traits.podman &&
     !traits.rootless &&
     info.CgroupDriver === 'cgroupfs' &&
     info.Name === hostname() &&

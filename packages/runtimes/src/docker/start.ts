@@ -198,7 +198,7 @@ function startFailure(error: unknown): unknown {
 
 /** Refusals that another worker would give too: most often too little memory, or an image made for newer GPU drivers. */
 function isRequestToBlame(error: EngineError): boolean {
-  return /minimum memory limit|memory limit too low|OOM-killed|argument list too long|range of CPUs|nvidia-container-cli: (requirement|mount) error/i.test(
+  return /minimum memory limit|memory limit too low|unable to set memory limit|OOM-killed|argument list too long|range of CPUs|nvidia-container-cli: (requirement|mount) error/i.test(
     error.message,
   );
 }
