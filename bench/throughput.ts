@@ -109,6 +109,7 @@ async function probe(url: string, length: number): Promise<number[]> {
 }
 
 async function handedOver(database: ReadDatabase, { given }: Observed): Promise<number[]> {
+  if (given.length === 0) throw new Error('No run was given away meanwhile: more must be queued.');
   const since = Math.min(...given.map(({ sentAt }) => sentAt)) - 60_000;
   const rows = await database.all(
     `select bundle_uuid, at from bundle_event where kind = 'assigned' and at > ${Math.floor(since)}`,
