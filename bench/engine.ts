@@ -29,11 +29,20 @@ export async function templateOf(
     User,
     Env,
     WorkingDir: '/directory',
-    HostConfig: { ...HostConfig, Mounts: [], Binds: ['/tmp:/directory'] },
+    HostConfig: { ...HostConfig, ...limitsOf(HostConfig), Mounts: [], Binds: ['/tmp:/directory'] },
   };
   return {
     template: { ...floor, Entrypoint: [], Cmd: ['/bin/bash', '-c', 'true'] },
     worker: String((Labels as Record<string, unknown>)['sheaf.worker']),
+  };
+}
+
+/** Podman does not take them in the words in which it tells them. */
+function limitsOf({ Ulimits }: Record<string, unknown>): { readonly Ulimits?: unknown } {
+  if (!Array.isArray(Ulimits)) return {};
+  const limits = Ulimits as { readonly Name: string }[];
+  return {
+    Ulimits: limits.map((limit) => ({ ...limit, Name: limit.Name.replace(/^RLIMIT_/, '').toLowerCase() })),
   };
 }
 

@@ -1,8 +1,17 @@
 /* The smallest run there is, many times: what an installation adds to what a container or a sandbox costs by itself. */
 import { availableParallelism } from 'node:os';
-import { pythonImage, requireDockerEngine, requireRegistry, requireSlurm } from '@sheaf/testkit';
-import { Installation } from '../tests/support/installation.ts';
+import {
+  pythonArchive,
+  pythonImage,
+  requireDockerEngine,
+  requirePodman,
+  requireRegistry,
+  requireSlurm,
+  type Registry,
+} from '@sheaf/testkit';
+import { Installation, type RuntimeChoice } from '../tests/support/installation.ts';
 import { containersOf } from './direct-containers.ts';
+import { runcContainersOf } from './direct-runc.ts';
 import { sandboxesOf } from './direct-sandboxes.ts';
 import type { Measurement, Row } from './measure.ts';
 import { connect } from './run-latency.ts';
@@ -25,30 +34,81 @@ export interface Direct {
   close(): Promise<void>;
 }
 
-interface Way {
-  readonly runtime: 'docker' | 'sandbox';
-  /** Whether runs name an image; where there are none, they must not. */
-  readonly images: boolean;
-  /** Least share of the direct way's pace in percent; undefined: for comparison only. */
-  readonly bound: number | undefined;
-  direct(client: Client, image: string, installation: Installation): Promise<Direct>;
+/** Where runs execute. */
+interface Place {
+  /** What they name; empty where there are no images. */
+  readonly image: string;
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly direct: (client: Client, image: string, installation: Installation) => Promise<Direct>;
+  close(): Promise<void>;
 }
 
+interface Way {
+  readonly runtime: RuntimeChoice;
+  /** Least share of the direct way's pace in percent; undefined: for comparison only. */
+  readonly bound: number | undefined;
+  open(registry: Registry): Promise<Place>;
+}
+
+const nothing = () => Promise.resolve();
+
 const ways: readonly Way[] = [
-  { runtime: 'docker', images: true, bound: 90, direct: containersOf('/var/run/docker.sock') },
-  { runtime: 'sandbox', images: false, bound: undefined, direct: sandboxesOf },
+  {
+    runtime: 'docker',
+    bound: 90,
+    open: async (registry) => {
+      const { socketPath } = await requireDockerEngine();
+      return { image: await pythonImage(registry), direct: containersOf(socketPath), close: nothing };
+    },
+  },
+  {
+    runtime: 'podman',
+    bound: undefined,
+    open: async () => {
+      const podman = await requirePodman();
+      return {
+        image: await podman.importImage(await pythonArchive(), 'sheaf-test/python', '1'),
+        environment: { DOCKER_HOST: `unix://${podman.socketPath}` },
+        direct: containersOf(podman.socketPath),
+        close: () => podman.stop(),
+      };
+    },
+  },
+  {
+    runtime: 'runc',
+    bound: undefined,
+    open: async (registry) => ({
+      image: await pythonImage(registry),
+      direct: runcContainersOf,
+      close: nothing,
+    }),
+  },
+  {
+    runtime: 'sandbox',
+    bound: undefined,
+    open: () => Promise.resolve({ image: '', direct: sandboxesOf, close: nothing }),
+  },
 ];
+
+/** All, or those of `SHEAF_BENCH_RUNTIMES=runc,sandbox`. */
+const wanted = process.env['SHEAF_BENCH_RUNTIMES']?.split(',');
 
 export const trueRuns: Measurement = {
   name: 'true-runs',
   async run() {
-    await requireDockerEngine();
     const registry = await requireRegistry();
     try {
-      const image = await pythonImage(registry);
       const slurm = await slurmPace();
       const rows: Row[] = [];
-      for (const way of ways) rows.push(...(await measure(way, way.images ? image : '', slurm)));
+      for (const way of ways) {
+        if (wanted !== undefined && !wanted.includes(way.runtime)) continue;
+        const place = await way.open(registry);
+        try {
+          rows.push(...(await measure(way, place, slurm)));
+        } finally {
+          await place.close();
+        }
+      }
       return rows;
     } finally {
       await registry.stop();
@@ -56,14 +116,15 @@ export const trueRuns: Measurement = {
   },
 };
 
-async function measure(way: Way, image: string, slurm: number): Promise<Row[]> {
-  const installation = await Installation.start(way.runtime);
+async function measure(way: Way, place: Place, slurm: number): Promise<Row[]> {
+  const { image } = place;
+  const installation = await Installation.start(way.runtime, place.environment);
   try {
     const client = await connect(installation);
     // What only the first run of an installation does is not measured.
     const [warm = ''] = await client.createMany(1, image, 'true');
     await client.ready(warm);
-    const direct = await way.direct(client, image, installation);
+    const direct = await place.direct(client, image, installation);
     const ours: number[] = [];
     const floor: number[] = [];
     for (let turn = 0; turn < turns; turn += 1) {
