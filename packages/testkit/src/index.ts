@@ -12,8 +12,9 @@ export type { Host, Network } from './hosts/network.ts';
 export { requireNetwork } from './hosts/require-network.ts';
 export { Interposer, type Fate, type LineRequest } from './network/interposer.ts';
 export { requireDockerEngine, type DockerEngine } from './services/docker-engine.ts';
+export { requireRunc } from './services/runc.ts';
 export { requirePostgres, type Postgres } from './services/postgres.ts';
-export { requirePodman, type Podman } from './services/podman.ts';
+export { requirePodman, startPodman, type Podman } from './services/podman.ts';
 export { PrivateEngine } from './services/private-engine.ts';
 export {
   registryLogin,

@@ -6,6 +6,7 @@ import {
   pythonImage,
   requireDockerEngine,
   requireRegistry,
+  requireRunc,
   type Registry,
 } from '@sheaf/testkit';
 import { afterAll, beforeAll } from 'vitest';
@@ -19,7 +20,7 @@ import { connectRuncRuntime } from './connect.ts';
 const worker = `conformance-${process.pid}`;
 const quietly = { signal: never, onProgress: () => undefined };
 
-describeWith('the runc runtime', [requireDockerEngine, requireRegistry], () => {
+describeWith('the runc runtime', [requireRunc, requireDockerEngine, requireRegistry], () => {
   const directory = mkdtempSync(join(tmpdir(), 'sheaf-runc-'));
   let registry: Registry;
   let python: PreparedImage;

@@ -1,7 +1,7 @@
 /** A Podman of a test's own: its service on a socket, with images and containers in a directory that goes with it. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdtempSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EngineClient } from '@sheaf/runtimes/testing';
@@ -28,15 +28,20 @@ async function available(): Promise<void> {
   if (process.getuid?.() !== 0) throw new SkipReason(service, 'only root can start one of its own');
 }
 
-export const requirePodman = requirement<Podman>(available, start);
+export const requirePodman = requirement<Podman>(available, () => startPodman());
 
-async function start(): Promise<Podman> {
+/** @param registries addresses that it speaks to without TLS */
+export async function startPodman(registries: readonly string[] = []): Promise<Podman> {
   const directory = mkdtempSync(join(tmpdir(), 'sheaf-podman-'));
+  const configuration = join(directory, 'registries.conf');
+  const insecure = registries.map((address) => `[[registry]]\nlocation = "${address}"\ninsecure = true\n`);
+  writeFileSync(configuration, insecure.join('\n'));
   const socketPath = join(directory, 'podman.sock');
   const own = ['--root', join(directory, 'root'), '--runroot', join(directory, 'run'), '--runtime', 'runc'];
   const log = openSync(join(directory, 'log'), 'a');
   const child = spawn('podman', [...own, 'system', 'service', '--time=0', `unix://${socketPath}`], {
     stdio: ['ignore', log, log],
+    env: { ...process.env, CONTAINERS_REGISTRIES_CONF: configuration },
   });
   closeSync(log);
   const connect = (): Promise<EngineClient> =>
