@@ -57,7 +57,7 @@ export class Connection {
     socket.on('error', () => undefined);
     socket.on('close', () => {
       this.#socket = undefined;
-      for (const { reject } of this.#waiting.splice(0)) reject(new Error('The connection was closed.'));
+      for (const waiting of this.#waiting.splice(0)) waiting.reject(new Error('The connection was closed.'));
     });
     this.#socket = socket;
     return socket;

@@ -38,15 +38,6 @@ export async function recomputeDiskUsed(unit: UnitOfWork, userId: string): Promi
   return used;
 }
 
-/** Adds container time (seconds, may be a fraction) to what the user has used. */
-export async function chargeTime(unit: UnitOfWork, userId: string, seconds: number): Promise<void> {
-  await unit.queries
-    .updateTable('user')
-    .set({ time_used: sql<number>`time_used + ${seconds}` })
-    .where('id', '=', userId)
-    .execute();
-}
-
 /** Adds bytes to `disk_used`; negative ones are given back. The next recomputation makes it exact. */
 export async function chargeDisk(unit: UnitOfWork, userId: string, bytes: number): Promise<void> {
   await unit.queries

@@ -68,17 +68,6 @@ export async function assignRuns(
   ];
 }
 
-/** @returns whether the run was still waiting and now is the worker's. @throws what is odd about it */
-export async function assignRun(
-  unit: UnitOfWork,
-  entries: DependencyEntries,
-  run: AssignableRun,
-  worker: AssigningWorker,
-  now: number,
-): Promise<boolean> {
-  return (await assignTogether(unit, entries, [{ run, worker }], now)).has(run.uuid);
-}
-
 /** Answers the uuids of the runs that now are their workers'. */
 async function assignTogether(
   unit: UnitOfWork,

@@ -4,16 +4,15 @@
  */
 import type { CheckinRequest, RunReport, WorkerMessage } from '@sheaf/wire';
 import { SheafError } from '@sheaf/wire';
-import { attempt } from '../database/attempt.ts';
-import { endsTransaction } from '../database/contention.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import { Gathering } from '../gathering.ts';
 import { noticeOmissions, omittingWorkers } from '../runs/loss.ts';
 import { giveBackUnbegun, refusedStarts } from '../runs/refused-start.ts';
-import { applyReports, type GivenReport, type ReportingWorker } from '../runs/reports.ts';
+import { applyReports, type GivenReport } from '../runs/reports.ts';
 import { lockOwners } from '../runs/lock-bundle.ts';
-import { storeSamples, type NewSamples } from '../runs/statistics/store.ts';
+import type { NewSamples } from '../runs/statistics/store.ts';
 import type { Services } from '../services.ts';
+import { applyIsolated, reportingWorker, storeIsolated } from './isolated-reports.ts';
 import type { KnownDescriptions } from './known-descriptions.ts';
 import type { Liveness } from './liveness.ts';
 import {
@@ -282,83 +281,4 @@ async function takeOne(
     if (request.is_terminating) await giveBackUnbegun(unit, worker, now);
   }
   return { derived, queued: await queuedMessages(unit.queries, worker, now) };
-}
-
-/** One odd report never costs the others (execution.md §4.2). */
-async function applyIsolated(
-  services: Services,
-  unit: UnitOfWork,
-  row: WorkerRow,
-  reports: readonly RunReport[],
-  now: number,
-): Promise<WorkerMessage[]> {
-  const worker = reportingWorker(row);
-  if (reports.length > 1) {
-    await lockOwners(
-      unit,
-      reports.map(({ uuid }) => uuid),
-    );
-    const together = await applyTogether(services, unit, worker, reports, now);
-    if (together !== undefined) return together;
-  }
-  const answers: WorkerMessage[] = [];
-  const heard: NewSamples[] = [];
-  for (const report of reports) {
-    try {
-      const [answer = []] = await attempt(unit, () => applyReports(unit, [{ worker, report }], now, heard));
-      answers.push(...answer);
-    } catch (error) {
-      if (endsTransaction(error)) throw error;
-      services.log.error(
-        { err: error, run: report.uuid, worker: workerKeyText(worker) },
-        'a report could not be applied',
-      );
-    }
-  }
-  await storeIsolated(services, unit, heard);
-  return answers;
-}
-
-/** With a few questions for all of them, which is how it goes nearly always; undefined where one of them is odd. */
-async function applyTogether(
-  services: Services,
-  unit: UnitOfWork,
-  worker: ReportingWorker,
-  reports: readonly RunReport[],
-  now: number,
-): Promise<WorkerMessage[] | undefined> {
-  // Of two reports about one run, the second is judged by what the first has made of it.
-  if (new Set(reports.map(({ uuid }) => uuid)).size < reports.length) return undefined;
-  const heard: NewSamples[] = [];
-  const given = reports.map((report) => ({ worker, report }));
-  try {
-    const answers = await attempt(unit, () => applyReports(unit, given, now, heard));
-    await storeIsolated(services, unit, heard);
-    return answers.flat();
-  } catch (error) {
-    if (endsTransaction(error)) throw error;
-    services.log.debug({ err: error }, 'reports are applied one by one');
-    return undefined;
-  }
-}
-
-/** All runs together, or each by itself; what cannot be kept costs nothing but itself. */
-async function storeIsolated(
-  services: Services,
-  unit: UnitOfWork,
-  heard: readonly NewSamples[],
-): Promise<void> {
-  if (heard.length === 0) return;
-  try {
-    await attempt(unit, () => storeSamples(unit, heard));
-  } catch (error) {
-    if (endsTransaction(error)) throw error;
-    services.log.error({ err: error, runs: heard.length }, 'samples of runs could not be stored');
-    if (heard.length > 1) for (const one of heard) await storeIsolated(services, unit, [one]);
-  }
-}
-
-function reportingWorker(row: WorkerRow): ReportingWorker {
-  const { user_id: userId, worker_id: workerId, hostname } = row;
-  return { userId, workerId, hostname, preemptible: row.preemptible === 1 };
 }
