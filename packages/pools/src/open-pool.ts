@@ -1,6 +1,8 @@
 /** The kinds of pools there are; what each needs is loaded only where it is used. */
 import { assertNever } from '@sheaf/domain';
 import { userInfo } from 'node:os';
+import { awsFlags } from './aws-batch/flags.ts';
+import { azureFlags } from './azure-batch/flags.ts';
 import { kubernetesFlags } from './kubernetes/flags.ts';
 import type { NewWorker, Pool } from './pool.ts';
 import type { CommandLine, TypeFlags } from './settings/command-line.ts';
@@ -22,6 +24,8 @@ export interface OpenedPool {
 export const typeFlags: TypeFlags = {
   'slurm-batch': slurmFlags,
   kubernetes: kubernetesFlags,
+  'aws-batch': awsFlags,
+  'azure-batch': azureFlags,
 };
 
 /** @throws StartProblem */
@@ -34,6 +38,14 @@ export async function openPool(type: PoolType, line: CommandLine, settings: Sett
     case 'kubernetes': {
       const { openKubernetes } = await import('./kubernetes/open.ts');
       return openKubernetes(line, settings, process.env);
+    }
+    case 'aws-batch': {
+      const { openAwsBatch } = await import('./aws-batch/open.ts');
+      return openAwsBatch(line, settings, process.env);
+    }
+    case 'azure-batch': {
+      const { openAzureBatch } = await import('./azure-batch/open.ts');
+      return openAzureBatch(line, settings, process.env);
     }
     default:
       return assertNever(type);

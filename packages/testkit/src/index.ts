@@ -30,3 +30,5 @@ export { deploymentImages, type DeploymentImages } from './images/deployment.ts'
 export { forgetImage } from './images/engine-images.ts';
 export { pythonArchive, pythonImage } from './images/python.ts';
 export { ScriptedCluster, type ScriptedPod } from './kubernetes/scripted-cluster.ts';
+export { ScriptedAwsBatch } from './clouds/aws-batch.ts';
+export { ScriptedAzureBatch } from './clouds/azure-batch.ts';

@@ -12,7 +12,7 @@ export interface Flag {
   readonly help: string;
 }
 
-export const poolTypes = ['slurm-batch', 'kubernetes'] as const;
+export const poolTypes = ['slurm-batch', 'kubernetes', 'aws-batch', 'azure-batch'] as const;
 
 /** Where workers are started. */
 export type PoolType = (typeof poolTypes)[number];

@@ -9,6 +9,8 @@ const indent = ' '.repeat(6);
 const kinds: Readonly<Record<PoolType, string>> = {
   'slurm-batch': 'jobs of a Slurm cluster, on which sbatch works from here',
   kubernetes: 'pods of a Kubernetes cluster',
+  'aws-batch': 'jobs of a queue of AWS Batch',
+  'azure-batch': 'tasks of a job of Azure Batch',
 };
 
 const opening = `Usage: cl-worker-manager [flags] ${poolTypes.join('|')} [flags]
