@@ -69,9 +69,10 @@ export class AccountingGroups {
 
   /** After the container has gone. */
   async remove(name: string): Promise<void> {
+    const deadline = Date.now() + watchersTime;
     for (const hierarchy of this.#hierarchies) {
       const group = join(hierarchy, this.parentOf(name));
-      if (await removeWatchers(group)) await removeGroup(group);
+      if (await removeWatchers(group, deadline)) await removeGroup(group);
     }
   }
 
@@ -85,7 +86,7 @@ export class AccountingGroups {
     for (const hierarchy of this.#hierarchies) {
       const place = join(hierarchy, this.#place);
       for (const name of await directoriesIn(place)) {
-        if (!kept.has(name) && (await removeWatchers(join(place, name), 0)))
+        if (!kept.has(name) && (await removeWatchers(join(place, name), Date.now())))
           await removeUnused(join(place, name));
       }
     }
@@ -117,15 +118,15 @@ async function directoriesIn(path: string): Promise<string[]> {
   }
 }
 
-/** Milliseconds. */
-const watchersTime = 1_000;
+/** For all hierarchies together. Milliseconds. */
+const watchersTime = 500;
 
 /**
  * Podman puts those who watch a container and its sessions beside it, leaves their groups behind, and some of them a while longer
  * than the container. Answers whether none is left: what is, goes when the next worker sweeps.
+ * @param deadline milliseconds since the epoch
  */
-async function removeWatchers(group: string, patience = watchersTime): Promise<boolean> {
-  const deadline = Date.now() + patience;
+async function removeWatchers(group: string, deadline: number): Promise<boolean> {
   for (;;) {
     const watchers = (await directoriesIn(group)).filter((name) => /^(?:libpod-)?conmon/.test(name));
     if (watchers.length === 0) return true;
