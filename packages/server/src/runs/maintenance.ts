@@ -7,6 +7,7 @@ import { dropExpiredMessages } from '../workers/message-queue.ts';
 import { history } from './history.ts';
 import { removeWorker } from './loss.ts';
 import { StuckStarts } from './refused-start.ts';
+import { restageUnbegun } from './unbegun-offline.ts';
 import type { Liveness } from '../workers/liveness.ts';
 
 /** Mailboxes of questions are kept this long, so that late answers are not refused, in milliseconds. */
@@ -71,6 +72,7 @@ export class Maintenance {
       this.#isolated(() => unitOfWork((unit) => work(unit, now)));
     await this.#isolated(() => this.#removeSilentWorkers(now));
     await inOneUnit((unit) => this.#starts.restage(unit, now));
+    await inOneUnit(restageUnbegun);
     await inOneUnit(dropExpiredMessages);
     if (clock.elapsed() - this.#hourlyAt < hour) return;
     this.#hourlyAt = clock.elapsed();

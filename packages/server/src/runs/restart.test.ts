@@ -130,4 +130,31 @@ describe.each(databases)('a worker that falls silent (%s)', (database) => {
     const queued = await server.services.database.queries.selectFrom('message').selectAll().execute();
     expect(queued).toEqual([]);
   });
+
+  it('comes back without a run: one that had not begun is given out again, one that ran waits', async () => {
+    const worker = scriptedWorker(server, { tag: 'forgetful', tag_exclusive: true });
+    const metadata = { request_queue: 'forgetful' };
+    const begin = async () => {
+      const waiting = worker.next('run', { hold: 0.1 });
+      const uuid = await createBundle(server, { metadata });
+      const { epoch = 0 } = await waiting;
+      await worker.start(uuid, epoch);
+      return { uuid, epoch };
+    };
+    await worker.checkin({ hold: 0 });
+    const ran = await begin();
+    await worker.report([reportOf(ran.uuid, 'running', { epoch: ran.epoch })]);
+    const unheard = await begin();
+    await untilState(server, ran.uuid, ['worker_offline']);
+    await untilState(server, unheard.uuid, ['worker_offline']);
+    // While nobody knows whether the worker has it, it is not given to another.
+    const { passes } = server.execution.upkeep;
+    await until(async () => server.execution.upkeep.passes > passes + 2 || undefined, 'some upkeep');
+    expect((await viewBundle(server, unheard.uuid)).state).toBe('worker_offline');
+
+    const again = await worker.next('run', { hold: 0.1 });
+
+    expect(again).toMatchObject({ bundle: { uuid: unheard.uuid }, epoch: unheard.epoch + 1 });
+    expect((await viewBundle(server, ran.uuid)).state).toBe('worker_offline');
+  });
 });
