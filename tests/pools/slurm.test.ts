@@ -11,6 +11,7 @@ import {
 } from '@sheaf/testkit';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { Installation } from '../support/installation.ts';
+import { Person } from '../support/people.ts';
 import { root } from '../support/programs.ts';
 
 describeWith('Slurm pools', [requireSlurm], () => {
@@ -86,6 +87,25 @@ describeWith('Slurm pools', [requireSlurm], () => {
     expect(await installation.ok('cat', `${uuid}/stdout`)).toBe('2');
     await inState('first', 'COMPLETED');
     expect(await jobs('first')).toHaveLength(1);
+  });
+
+  it('execute the runs of an ordinary user for that user only', async () => {
+    const alice = await Person.join(installation, 'alice');
+    const { username, password } = JSON.parse(readFileSync(alice.credentials, 'utf8')) as Account;
+    const file = join(installation.home, 'alice');
+    writeFileSync(file, `${username}\n${password}\n`, { mode: 0o600 });
+    const theirs = await run('own', 'true');
+    const once = manager('own', ['--once'], ['--password-file', file]);
+    expect((await once.ended).code).toBe(0);
+    expect(await jobs('own')).toEqual([]);
+
+    const hers = await alice.ok('run', '--request-queue', 'own', '--request-memory', '500m', 'true');
+    manager('own', [], ['--password-file', file]);
+
+    expect((await installation.finished(hers)).state).toBe('ready');
+    expect((await installation.bundle(theirs)).state).toBe('staged');
+    expect(await jobs('own')).toHaveLength(1);
+    await installation.ok('kill', theirs);
   });
 
   it('start none that could not take what waits', async () => {

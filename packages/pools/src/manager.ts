@@ -122,7 +122,8 @@ export class Manager {
     } catch (error) {
       if (!(error instanceof PoolError)) throw error;
       this.#failures = countRefusal(this.#failures, error.message, this.#lastStart);
-      throw error;
+      if (this.#options.settings.once) throw error;
+      say(`${error.message} ${pausing(this.#failures.inARow)}`);
     }
   }
 

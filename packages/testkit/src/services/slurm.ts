@@ -152,7 +152,8 @@ function configurationText(directory: string, [controller, node]: readonly numbe
     SchedulerParameters: 'sched_interval=1,bf_interval=1',
     MessageTimeout: 5,
     KillWait: 10,
-    ReturnToService: 2,
+    // A node that was set down stays down, also when its daemon registers again.
+    ReturnToService: 1,
     MpiDefault: 'none',
     MailProg: '/bin/true',
   };
