@@ -1,6 +1,6 @@
 /* Bundles as blocks show them (worksheets.md §8.1). */
 import type { BundleRecord, Metadata } from '@sheaf/domain';
-import { usersByIds, type AnyQueries } from '../../accounts/users.ts';
+import { usersByIds } from '../../accounts/users.ts';
 import { findBundles } from '../../bundles/access.ts';
 import { bundleResource, isReadable, visibleOwner, type BundleView } from '../../bundles/resource.ts';
 import { bundleType } from '../../bundles/row.ts';
