@@ -41,6 +41,8 @@ export async function startPodman(registries: readonly string[] = []): Promise<P
   const log = openSync(join(directory, 'log'), 'a');
   const child = spawn('podman', [...own, 'system', 'service', '--time=0', `unix://${socketPath}`], {
     stdio: ['ignore', log, log],
+    // Its monitors leave files where it was started.
+    cwd: directory,
     env: { ...process.env, CONTAINERS_REGISTRIES_CONF: configuration },
   });
   closeSync(log);
