@@ -12,7 +12,7 @@ const fillWorker: Fault = {
   causes: ['disk-full'],
   strike(site, chance) {
     const { disk, program } = anyWorker(site, chance);
-    return fill(disk, `disk of ${program.name}`, chance.between(second, 8 * second), chance);
+    return fill(disk, `disk of ${program.name}`, chance.between(3 * second, 8 * second), chance);
   },
 };
 

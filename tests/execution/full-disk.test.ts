@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { eventually, runProcess } from '@sheaf/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { waitForFile } from '../support/faulty-line.ts';
+import { eventsOf } from '../support/events.ts';
 import { Installation } from '../support/installation.ts';
 import { WorkerMachine } from '../support/worker-machine.ts';
 
@@ -47,6 +48,38 @@ describe.skipIf(process.getuid?.() !== 0)('a disk of 64 MB', () => {
     const bundle = await installation.finished(uuid);
     expect(bundle.state).toBe('failed');
     expect(bundle.metadata['failure_message']).toMatch(/^The disk of the worker was full.*incomplete/);
+  });
+
+  it('one that has failed of it is tried again, although there is room when it ends', async () => {
+    const files = {
+      start: 'until [ -e go ]; do sleep 0.1; done',
+      end: 'until [ -e on ]; do sleep 0.1; done',
+    };
+    const uuid = await installation.ok(
+      'run',
+      `${files.start}; head -c 1000000 /dev/zero > part || { ${files.end}; exit 1; }; echo whole`,
+    );
+    await installation.inState(uuid, 'running');
+    const directory = worker.runDirectory(uuid);
+    const ballast = join(disk, 'ballast');
+    writeFileSync(join(directory, 'going'), '');
+    await runProcess('sh', ['-c', `head -c 100000000 /dev/zero > ${ballast} 2> /dev/null || true`]);
+    renameSync(join(directory, 'going'), join(directory, 'go'));
+    const timeOf = async () => Number((await installation.bundle(uuid)).metadata['time'] ?? 0);
+    const filled = await timeOf();
+    await eventually('some looks at the run', async () => ((await timeOf()) > filled + 3 ? true : undefined));
+    rmSync(ballast);
+    writeFileSync(join(directory, 'on'), '');
+
+    const again = await eventually('another attempt', async () => {
+      const events = await eventsOf(installation, uuid);
+      const restaged = events.find(({ kind }) => kind === 'restaged');
+      return restaged !== undefined && events.at(-1)?.kind === 'running' ? restaged.text : undefined;
+    });
+    expect(again).toContain('Exit code 1. The disk of the worker was full');
+    writeFileSync(join(worker.runDirectory(uuid), 'go'), '');
+    expect((await installation.finished(uuid)).state).toBe('ready');
+    expect(await installation.ok('cat', `${uuid}/stdout`)).toBe('whole');
   });
 
   it('one that suffers from what others have written is done where there is room', async () => {

@@ -29,6 +29,8 @@ export class HeldRun {
   readonly recovered: boolean;
   readonly meter: UsageMeter;
   readonly samples = new UnsentSamples();
+  /** While the command ran, there was a moment at which nothing more could be written. */
+  metFullDisk = false;
   /** Resolves once the command will write nothing more. */
   readonly commandEnded: Promise<void>;
   /** Resolves once the server has taken note of the end. */

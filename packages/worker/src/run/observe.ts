@@ -77,6 +77,7 @@ function useSampler(observed: Observed): Look {
       run.samples.add(run.meter.sample(now));
       judge(observed);
     }
+    run.metFullDisk ||= await tools.diskIsFull();
     const { cores, memory } = run.meter;
     run.notice({ ...run.live, cpuUsage: cores, memory });
     looks += 1;

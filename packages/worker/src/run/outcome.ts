@@ -54,7 +54,7 @@ export function hasFilledDisk(
 export function fullDiskFailure(exit: Pick<RunExit, 'exitCode'> | null): string {
   const code = exit?.exitCode ?? 0;
   const end = code === 0 ? '' : `${exitCodeMessage(code)}. `;
-  return `${end}The disk of the worker was full when the command ended: what it wrote may be incomplete. Ask for space with --request-disk.`;
+  return `${end}The disk of the worker was full before the command ended: what it wrote may be incomplete. Ask for space with --request-disk.`;
 }
 
 const notShown = /[^\t\n\r -~]/g;

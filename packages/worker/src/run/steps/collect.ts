@@ -74,7 +74,9 @@ async function judge({ run, tools }: Attempt): Promise<void> {
   record.failure = limits ?? exitFailure(record.exit) ?? record.failure;
   if (limits !== undefined) blame(record, 'limit');
   else if (endedFromOutside(record.exit)) blame(record, 'container-lost');
-  if (record.failure === null && (await tools.diskIsFull())) {
+  // By now room may have been made. A command that says it has succeeded has found some, too.
+  const met = run.metFullDisk && record.exit?.exitCode !== 0;
+  if (record.failure === null && (met || (await tools.diskIsFull()))) {
     record.failure = fullDiskFailure(record.exit);
     record.usage.disk = await measureAll(run.directory);
     const bytes = { used: record.usage.disk, total: (await diskSpace(run.directory))?.total ?? 0 };
