@@ -35,11 +35,12 @@ it('hands on flags and the exit code', async () => {
   expect(await start(worker, ['--tag', 'a b']).ended).toEqual({ code: 3, said: '--tag|a b|' });
 });
 
-const patient = 'trap "echo told; exit 0" TERM; echo up; while :; do sleep 0.05; done';
+const patient =
+  'trap "echo told; exit 0" TERM; touch "$(dirname "$0")/up"; echo up; while :; do sleep 0.05; done';
 
 it('tells the worker to end when the instance will be taken away, and waits for it', async () => {
-  // Answers the question for the token, and the one for a notice.
-  program('curl', 'exit 0');
+  // Answers the question for the token, and the one for a notice, once the worker listens to signals.
+  program('curl', 'until [ -e "$(dirname "$0")/up" ]; do sleep 0.01; done');
 
   expect(await start(program('worker', patient)).ended).toEqual({
     code: 0,
