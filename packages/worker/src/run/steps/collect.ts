@@ -74,14 +74,17 @@ async function judge({ run, tools }: Attempt): Promise<void> {
   record.failure = limits ?? exitFailure(record.exit) ?? record.failure;
   if (limits !== undefined) blame(record, 'limit');
   else if (endedFromOutside(record.exit)) blame(record, 'container-lost');
-  // By now room may have been made. A command that says it has succeeded has found some, too.
-  const met = run.metFullDisk && record.exit?.exitCode !== 0;
-  if (record.failure === null && (met || (await tools.diskIsFull()))) {
+  if (record.failure === null && (await lackedRoom({ run, tools }))) {
     record.failure = fullDiskFailure(record.exit);
     record.usage.disk = await measureAll(run.directory);
     const bytes = { used: record.usage.disk, total: (await diskSpace(run.directory))?.total ?? 0 };
     blame(record, hasFilledDisk(resources, bytes) ? null : 'disk-full');
   }
+}
+
+/** By now room may have been made; a command that says it has succeeded has found some, too. */
+async function lackedRoom({ run, tools }: Pick<Attempt, 'run' | 'tools'>): Promise<boolean> {
+  return (run.metFullDisk && run.record.exit?.exitCode !== 0) || (await tools.diskIsFull());
 }
 
 /** Bytes, of what the command has closed to everybody too: that is no way around a limit. */
