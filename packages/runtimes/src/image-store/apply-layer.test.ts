@@ -157,6 +157,7 @@ describe('a layer that means harm', () => {
     ['a hard link to nothing', [{ name: 'h', type: '1', link: 'nothing' }]],
     ['a whiteout of the directory above', [directory('d'), { name: 'd/.wh...' }]],
     ['a whiteout of itself', [{ name: '.wh.' }]],
+    ['a link without a target', [link('a', '')]],
     ['links in circles', [link('a', 'b'), link('b', 'a'), { name: 'a/x' }]],
     ['a file in a file', [{ name: 'f' }, { name: 'f/g' }]],
   ])('is refused: %s', async (_, entries) => {

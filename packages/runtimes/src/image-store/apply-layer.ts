@@ -189,6 +189,9 @@ class Layer implements AppliedLayer {
   }
 
   #makeLink(path: string, member: TarMember): void {
+    if (member.link.length === 0 || member.link.includes(0)) {
+      throw new DamagedImageError('it has a link that leads nowhere');
+    }
     if (lookAt(path) !== undefined) remove(path);
     const { uid, gid, modified }: TarAttributes = member.attributes();
     symlinkSync(member.link, bytesOf(path));

@@ -256,7 +256,8 @@ function unknown(): RegistryError {
 }
 
 function failureOf(text: string, error: unknown, signedIn: boolean): unknown {
-  if (error instanceof DamagedImageError || error instanceof InvalidArchiveError) {
+  const isDamaged = error instanceof DamagedImageError || error instanceof InvalidArchiveError;
+  if (error instanceof Error && (isDamaged || isErrno(error, 'ENAMETOOLONG'))) {
     return new ImageError(`Can't use image ${text}: ${error.message}`, { transient: false, cause: error });
   }
   if (isErrno(error, 'ENOSPC', 'EDQUOT')) {
