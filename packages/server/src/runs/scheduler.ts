@@ -113,10 +113,7 @@ export class Scheduler {
       try {
         await this.#pass();
       } catch (error) {
-        // Nothing was changed; the tick tries again, with everything.
-        this.#everything = true;
-        this.#context.backlog.noteAnything();
-        this.#services.log.error({ err: error }, 'a scheduler pass failed');
+        this.#failed(error);
       }
       await this.#rest(this.#services.clock.elapsed() - begun);
     }
@@ -183,8 +180,23 @@ export class Scheduler {
   #tick(milliseconds: number): void {
     this.#cancelTick = this.#services.clock.after(milliseconds, () => {
       if (this.#running === undefined && !this.#stopped) this.#running = this.#safetyPass();
+      else this.#lookOver();
       this.#tick(milliseconds);
     });
+  }
+
+  /** Of passes that follow each other without a pause, the next does what the tick would do. */
+  #lookOver(): void {
+    this.#everything = true;
+    this.#context.backlog.noteAnything();
+    this.#wanted = true;
+  }
+
+  /** Nothing was changed; the tick tries again, with everything. */
+  #failed(error: unknown): void {
+    this.#everything = true;
+    this.#context.backlog.noteAnything();
+    this.#services.log.error({ err: error }, 'a scheduler pass failed');
   }
 
   async #safetyPass(): Promise<void> {
@@ -200,8 +212,7 @@ export class Scheduler {
         );
       }
     } catch (error) {
-      this.#context.backlog.noteAnything();
-      this.#services.log.error({ err: error }, 'a scheduler pass failed');
+      this.#failed(error);
     } finally {
       this.#running = undefined;
       if (this.#wanted) this.request();

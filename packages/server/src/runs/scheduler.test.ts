@@ -1,0 +1,39 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { manualClock, type ManualClock } from '../testing/manual-clock.ts';
+import { startTestServer, type TestServer } from '../testing/test-server.ts';
+import { createBundle, until, untilState } from './testing/bundles.ts';
+
+describe('the scheduler', () => {
+  let clock: ManualClock;
+  let server: TestServer;
+  beforeEach(async () => {
+    clock = manualClock();
+    server = await startTestServer({ database: 'sqlite', clock });
+  });
+  afterEach(() => server.close());
+
+  it('looks everything over now and then, also while one pass follows the other', async () => {
+    const uuid = await createBundle(server, { metadata: { request_queue: 'nobody' } });
+    await untilState(server, uuid, ['staged']);
+    const { database, events, reasons } = server.services;
+    const { counters, backlog } = server.execution;
+    // Each pass has something happen that asks for the next.
+    const publish = reasons.publish.bind(reasons);
+    let isBusy = true;
+    reasons.publish = (reasonOf) => {
+      publish(reasonOf);
+      if (isBusy) events.emit({ type: 'worker.changed', userId: 'x', workerId: 'x' });
+    };
+    events.emit({ type: 'worker.changed', userId: 'x', workerId: 'x' });
+    const busySince = counters.passes;
+    await until(async () => (counters.passes > busySince + 2 ? true : undefined), 'passes without a pause');
+    // Nobody tells.
+    await database.queries.updateTable('bundle').set({ state: 'killed' }).where('uuid', '=', uuid).execute();
+    expect(backlog.runs.get(uuid)).toBeDefined();
+
+    clock.advance(10_000);
+
+    await until(async () => (backlog.runs.get(uuid) === undefined ? true : undefined), 'it is looked over');
+    isBusy = false;
+  });
+});
