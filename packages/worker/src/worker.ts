@@ -95,6 +95,7 @@ export class Worker {
     this.#disk = new DiskRoom({
       space: () => diskSpace(settings.workDirectory),
       makeRoom: async () => {
+        if (await tools.diskIsFull()) this.#runs.meetFullDisk();
         await Promise.all([tools.cache.clearUnused(), tools.unsent.clear({ all: true })]);
       },
       changed: () => this.#checkins.wake(),

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Urgency } from '../agent/reporter.ts';
 import { messageOf } from '../errors.ts';
 import { HeldRun } from './held-run.ts';
-import { newRecord, type RunRecord } from './record.ts';
+import { isExecuting, newRecord, type RunRecord } from './record.ts';
 import { nothingSeen, reportOf } from './report.ts';
 import { executeRun } from './run-loop.ts';
 import type { SavedRuns } from './saved-runs.ts';
@@ -45,6 +45,11 @@ export class HeldRuns {
 
   get all(): HeldRun[] {
     return [...this.#runs.values()];
+  }
+
+  /** Nothing more can be written: commands that fail now may have failed because of it, whatever room is made afterwards. */
+  meetFullDisk(): void {
+    for (const run of this.all) if (isExecuting(run.record.step)) run.metFullDisk = true;
   }
 
   /** Whether this very attempt, or a later one, is here already. */

@@ -20,6 +20,7 @@ export async function observe(observed: Observed, signal: AbortSignal): Promise<
     repeat(observed, signal, useSampler(observed)),
     repeat(observed, signal, diskMeter(observed, signal)),
     repeat(observed, signal, timeKeeper(observed)),
+    repeat(observed, signal, roomKeeper(observed)),
   ]);
 }
 
@@ -63,6 +64,14 @@ function timeKeeper(observed: Observed): Look {
   };
 }
 
+/** Apart from the rest: an engine may take long to say what a command uses, and by then there may be room again. */
+function roomKeeper({ run, tools }: Observed): Look {
+  return async () => {
+    run.metFullDisk ||= await tools.diskIsFull();
+    return usual;
+  };
+}
+
 /** The first looks come sooner: where nobody keeps count for us, a command of a second must not end unseen. */
 const pauses = [400, 500];
 
@@ -77,7 +86,6 @@ function useSampler(observed: Observed): Look {
       run.samples.add(run.meter.sample(now));
       judge(observed);
     }
-    run.metFullDisk ||= await tools.diskIsFull();
     const { cores, memory } = run.meter;
     run.notice({ ...run.live, cpuUsage: cores, memory });
     looks += 1;
