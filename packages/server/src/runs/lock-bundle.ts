@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import type { BundleRow } from '../bundles/transition.ts';
 import { givenTexts } from '../database/given-rows.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
+import type { AssignmentRow } from './assignments.ts';
 
 /** The row as it is now, which nobody else changes before this unit of work ends. Undefined: there is no such bundle. */
 export async function lockBundle(unit: UnitOfWork, uuid: string): Promise<BundleRow | undefined> {
@@ -23,6 +24,16 @@ export async function lockBundles(
     unit.queries,
   );
   return new Map(rows.map((row) => [row.uuid, row]));
+}
+
+/** The runs of these assignments, locked; without those that went on to another attempt since the assignments were read. */
+export async function lockHeld(
+  unit: UnitOfWork,
+  assignments: readonly Pick<AssignmentRow, 'run_uuid' | 'epoch'>[],
+): Promise<BundleRow[]> {
+  const epochs = new Map(assignments.map(({ run_uuid: uuid, epoch }) => [uuid, epoch]));
+  const runs = await lockBundles(unit, epochs.keys());
+  return [...runs.values()].filter(({ uuid, epoch }) => epochs.get(uuid) === epoch);
 }
 
 /**

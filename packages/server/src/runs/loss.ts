@@ -1,7 +1,6 @@
 /* What becomes of runs whose worker is gone or has forgotten them (execution.md §10.2, §31.3). */
 import { assertNever, formatDate, judgeLoss, toleratedOmissions, type BundleState } from '@sheaf/domain';
 import { sql } from 'kysely';
-import { findBundles } from '../bundles/access.ts';
 import { transition, type BundleRow } from '../bundles/transition.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import { givenWorkers } from '../workers/given-workers.ts';
@@ -10,6 +9,7 @@ import { assignmentsOfWorker, workerOf, type AssignmentRow } from './assignments
 import { readableMetadata, repaired } from './damage.ts';
 import { releaseRun } from './finalize.ts';
 import { history, namedWorker, type NamedWorker } from './history.ts';
+import { lockHeld } from './lock-bundle.ts';
 import { epochSeconds } from './metadata.ts';
 import { killWaiting, restageRun } from './restage.ts';
 import { finalizeWhenStored } from './shared-filesystem/finalize-when-stored.ts';
@@ -28,12 +28,8 @@ export async function removeWorker(
 ): Promise<void> {
   const worker = await namedWorker(unit, key);
   const assignments = await assignmentsOfWorker(unit.queries, worker);
-  for (const run of await findBundles(
-    unit.queries,
-    assignments.map((assignment) => assignment.run_uuid),
-  )) {
+  for (const run of await lockHeld(unit, assignments))
     await loseRun(unit, run, { worker, forgotten: false, how }, now);
-  }
   for (const table of ['message', 'assignment', 'worker'] as const) {
     await unit.queries
       .deleteFrom(table)
@@ -151,10 +147,7 @@ export async function noticeOmissions(
       .where('run_uuid', '=', assignment.run_uuid)
       .execute();
   }
-  for (const run of await findBundles(
-    unit.queries,
-    lost.map((assignment) => assignment.run_uuid),
-  )) {
+  for (const run of await lockHeld(unit, lost)) {
     const loss = { worker: await namedWorker(unit, worker), forgotten: true, how: forgottenBy };
     await loseRun(unit, run, loss, now);
   }

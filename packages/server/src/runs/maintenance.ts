@@ -112,6 +112,7 @@ export class Maintenance {
             .where('user_id', '=', worker.userId)
             .where('worker_id', '=', worker.workerId)
             .where('checkin_at', '=', row.checkin_at)
+            .modifyEnd(unit.dialect.rowLock)
             .executeTakeFirst();
           if (still !== undefined) await removeWorker(unit, worker, unheard(settings.workerTimeout), now);
         }),

@@ -1,10 +1,10 @@
 /* Runs that were given to a worker which then did not start them (execution.md §31.2). */
-import { findBundles } from '../bundles/access.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import type { Clock } from '../services.ts';
 import { workerKeyText, type WorkerKey } from '../workers/worker-key.ts';
 import { assignmentsOfRuns, assignmentsOfWorker, workerOf, type AssignmentRow } from './assignments.ts';
 import { history, namedWorker } from './history.ts';
+import { lockHeld } from './lock-bundle.ts';
 import { restageRun } from './restage.ts';
 
 /** A worker that has a run message asks to start the run within this time, in milliseconds. */
@@ -95,8 +95,9 @@ async function giveBack(
   why: 'ends' | 'did not begin' = 'did not begin',
 ): Promise<void> {
   const byRun = new Map(assignments.map((assignment) => [assignment.run_uuid, assignment]));
-  for (const run of await findBundles(unit.queries, byRun.keys())) {
+  for (const run of await lockHeld(unit, assignments)) {
     const assignment = byRun.get(run.uuid);
+    // The worker may have begun in between.
     if (run.state !== 'starting' || assignment === undefined) continue;
     const worker = await namedWorker(unit, workerOf(assignment));
     const event = history(

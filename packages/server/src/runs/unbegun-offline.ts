@@ -3,12 +3,12 @@
  * not live to hear; by the time it is back, the run waits for its return, and nobody else would look after it (execution.md §31.3).
  */
 import { z } from 'zod';
-import { findBundles } from '../bundles/access.ts';
 import { readableJson } from '../database/readable-json.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import { findWorkers } from '../workers/register.ts';
 import { workerKeyText, type WorkerKey } from '../workers/worker-key.ts';
 import { history } from './history.ts';
+import { lockBundles } from './lock-bundle.ts';
 import { restageRun } from './restage.ts';
 
 const told = z.object({ epoch: z.number(), worker: z.string() });
@@ -22,10 +22,13 @@ export async function restageUnbegun(unit: UnitOfWork, now: number): Promise<num
   const known = await findWorkers(unit, unbegun.values());
   const back = [...unbegun].filter(([, worker]) => known.has(workerKeyText(worker)));
   let restaged = 0;
-  for (const run of await findBundles(
-    unit.queries,
+  const runs = await lockBundles(
+    unit,
     back.map(([uuid]) => uuid),
-  )) {
+  );
+  for (const run of runs.values()) {
+    // The worker may have come back with it in between.
+    if (run.state !== 'worker_offline') continue;
     const worker = unbegun.get(run.uuid);
     const hostname = worker === undefined ? undefined : known.get(workerKeyText(worker))?.hostname;
     const event = history(
