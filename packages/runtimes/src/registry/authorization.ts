@@ -56,7 +56,8 @@ function tokenRequest(
       ['client_id', 'sheaf'],
       ['refresh_token', login.identitytoken],
     ]);
-    return [url, { method: 'POST', body, signal }];
+    // A redirection would take the body along, wherever it leads.
+    return [url, { method: 'POST', body, signal, redirect: 'manual' }];
   }
   for (const [name, value] of question) {
     url.searchParams.set(name, value);

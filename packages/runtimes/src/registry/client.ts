@@ -15,6 +15,11 @@ export interface RepositoryOptions extends Asker {
   readonly repository: string;
 }
 
+/** Of a document; registries themselves take manifests of 4 MiB. Bytes. */
+const longestDocument = 8 << 20;
+
+const isDigest = (text: string): boolean => /^sha256:[0-9a-f]{64}$/.test(text);
+
 interface RegistryRequest {
   readonly method?: 'HEAD';
   readonly headers?: Readonly<Record<string, string>>;
@@ -35,11 +40,12 @@ export class Repository {
     const head = await this.#ask(`manifests/${tag}`, { method: 'HEAD', headers: { accept: manifestTypes } });
     const digest = head.headers.get('docker-content-digest');
     // Not every registry says it in the header.
-    return digest ?? digestOf(await this.#bytes(`manifests/${tag}`));
+    return digest !== null && isDigest(digest) ? digest : digestOf(await this.#bytes(`manifests/${tag}`));
   }
 
   /** A document by its digest, which it is checked against. @throws RegistryError */
   async document(kind: 'manifests' | 'blobs', digest: string): Promise<unknown> {
+    this.#mustBeDigest(digest);
     const bytes = await this.#bytes(`${kind}/${digest}`);
     if (digestOf(bytes) !== digest) {
       throw new RegistryError(`the registry sent something else than ${digest}`);
@@ -53,6 +59,7 @@ export class Repository {
 
   /** The bytes of a layer, unchecked. @throws RegistryError */
   async blob(digest: string): Promise<Readable> {
+    this.#mustBeDigest(digest);
     const response = await this.#ask(`blobs/${digest}`, {});
     if (response.body === null) {
       throw new RegistryError(`the registry sent nothing for ${digest}`);
@@ -62,11 +69,23 @@ export class Repository {
 
   async #bytes(path: string): Promise<Buffer> {
     const response = await this.#ask(path, { headers: { accept: manifestTypes } });
+    const pieces: Uint8Array[] = [];
+    let length = 0;
     try {
-      return Buffer.from(await response.arrayBuffer());
+      for await (const piece of (response.body ?? []) as AsyncIterable<Uint8Array>) {
+        length += piece.length;
+        if (length > longestDocument) throw new RegistryError('the registry sent a document that never ends');
+        pieces.push(piece);
+      }
+      return Buffer.concat(pieces);
     } catch (error) {
       throw unanswered(error, this.#options.signal);
     }
+  }
+
+  /** It becomes part of an address. */
+  #mustBeDigest(text: string): void {
+    if (!isDigest(text)) throw new RegistryError(`${text.slice(0, 100)} is no digest`);
   }
 
   async #ask(path: string, request: RegistryRequest): Promise<Response> {
@@ -91,7 +110,8 @@ export class Repository {
     const send = (): Promise<Response> =>
       fetch(url, { ...request, signal, headers: { ...request.headers, ...this.#authorization } });
     let response = await send();
-    if (response.status === 401) {
+    // Wherever a registry sends its readers for a layer is not told who they are, nor asked where to go for a token.
+    if (response.status === 401 && new URL(response.url).origin === new URL(url).origin) {
       await response.body?.cancel();
       // Tokens end: what was good for the manifest may be too old for the last layer.
       this.#authorization = await answerChallenge(
@@ -109,7 +129,7 @@ export class Repository {
 
 /** Why a registry refuses: its first error in words, or what the status means. */
 async function refusal(response: Response): Promise<string> {
-  const text = (await response.text()).slice(0, 4096);
+  const text = await beginningOf(response);
   const said = /"message"\s*:\s*"(?<words>[^"]+)"/.exec(text)?.groups?.['words'];
   const usual: Readonly<Record<number, string>> = {
     401: 'unauthorized',
@@ -118,6 +138,16 @@ async function refusal(response: Response): Promise<string> {
     429: 'too many requests',
   };
   return said ?? usual[response.status] ?? `status ${response.status}`;
+}
+
+/** What is said first; all of it may be endless. */
+async function beginningOf(response: Response): Promise<string> {
+  let said = '';
+  for await (const piece of (response.body ?? []) as AsyncIterable<Uint8Array>) {
+    said += Buffer.from(piece).toString('utf8');
+    if (said.length >= 4096) break;
+  }
+  return said;
 }
 
 /** No connection, no TLS, no time. */
