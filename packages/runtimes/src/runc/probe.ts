@@ -10,7 +10,7 @@ import { isErrno } from '../files/errno.ts';
 import { removeTree } from '../files/remove-tree.ts';
 import { systemEntries } from '../sandbox/layout.ts';
 import { isAlive, untilDead } from '../sandbox/liveness.ts';
-import { readExit, readOrUndefined } from '../sandbox/record.ts';
+import { readExit, readLog } from '../sandbox/record.ts';
 import { isRoot } from '../sandbox/user.ts';
 import { bundleConfiguration } from './bundle.ts';
 import { runcPaths, writeRuncRecord } from './record.ts';
@@ -114,5 +114,5 @@ async function startOne(
   if (said !== undefined) return said.split('\n').at(-1);
   if (isAlive(paths.alive)) await untilDead(paths.alive, AbortSignal.timeout(30_000));
   const exit = await readExit(paths);
-  return exit?.code === 0 ? undefined : ((await readOrUndefined(paths.log)) ?? 'a trial run failed').trim();
+  return exit?.code === 0 ? undefined : ((await readLog(paths)) ?? 'a trial run failed').trim();
 }

@@ -30,7 +30,7 @@ import {
 } from '../port.ts';
 import { listenerInside } from '../sandbox/listeners.ts';
 import { isAlive, untilDead } from '../sandbox/liveness.ts';
-import { listRecords, readExit, readOrUndefined, recordName } from '../sandbox/record.ts';
+import { listRecords, readExit, readLog, readOrUndefined, recordName } from '../sandbox/record.ts';
 import { bundleConfiguration, type BundleNetwork } from './bundle.ts';
 import { execInRunc } from './exec.ts';
 import { connectCommand, type RuncNetworks } from './network.ts';
@@ -219,7 +219,7 @@ export class RuncRuntime implements Runtime {
     return {
       exitCode: exit.code,
       outOfMemory: (await this.#outOfMemory(name)) > 0,
-      message: shellMessage(exit.code, (await readOrUndefined(paths.log)) ?? ''),
+      message: shellMessage(exit.code, (await readLog(paths)) ?? ''),
       startedAt: record.startedAt,
       finishedAt: exit.at,
     };

@@ -5,7 +5,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import type { Readable } from 'node:stream';
-import { readOrUndefined } from '../sandbox/record.ts';
+import { readLog } from '../sandbox/record.ts';
 import { startedDescriptor } from './bundle.ts';
 import type { RuncPaths } from './record.ts';
 
@@ -43,7 +43,7 @@ export async function superviseRunc(call: RuncCall, signal: AbortSignal): Promis
   try {
     if (await saysSomething(child, pipe)) return undefined;
     signal.throwIfAborted();
-    return (await readOrUndefined(call.paths.log))?.trim() || 'its supervisor ended at once';
+    return (await readLog(call.paths))?.trim() || 'its supervisor ended at once';
   } finally {
     signal.removeEventListener('abort', abort);
     pipe.destroy();

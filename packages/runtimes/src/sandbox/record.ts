@@ -120,11 +120,30 @@ export async function readExit(
 export async function readTimes(
   paths: RunPaths,
 ): Promise<{ cpuUser: number; cpuSystem: number } | undefined> {
-  const [, line = ''] = ((await readOrUndefined(paths.times)) ?? '').split('\n');
+  const [, line = ''] = ((await readLog({ log: paths.times })) ?? '').split('\n');
   const [user, system] = [...line.matchAll(/(\d+)m([\d.]+)s/g)].map(
     ([, minutes, seconds]) => Number(minutes) * 60 + Number(seconds),
   );
   return user === undefined || system === undefined ? undefined : { cpuUser: user, cpuSystem: system };
+}
+
+/** Commands can reach the descriptors of what waits for them (`/proc/1/fd`): a log can be as long as they like. Bytes. */
+const longestLog = 64 * 1024;
+
+/** The end of what was said; undefined: nothing ever could be. */
+export async function readLog({ log }: Pick<RunPaths, 'log'>): Promise<string | undefined> {
+  const file = await openOrUndefined(log);
+  if (file === undefined) {
+    return undefined;
+  }
+  try {
+    const { size } = await file.stat();
+    const buffer = Buffer.alloc(Math.min(size, longestLog));
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, size - buffer.length);
+    return buffer.toString('utf8', 0, bytesRead);
+  } finally {
+    await file.close();
+  }
 }
 
 export async function readOrUndefined(path: string): Promise<string | undefined> {

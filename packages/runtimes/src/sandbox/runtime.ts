@@ -39,7 +39,7 @@ import { killProcesses, processUsage } from './processes.ts';
 import {
   listRecords,
   readExit,
-  readOrUndefined,
+  readLog,
   readRecord,
   readTimes,
   recordName,
@@ -225,7 +225,7 @@ export class SandboxRuntime implements Runtime {
       outOfMemory: (await this.#outOfMemory(handle)) > 0,
       message: lost
         ? 'The sandbox of the run has gone, and nobody noted how the command ended'
-        : shellMessage(exit.code, (await readOrUndefined(paths.log)) ?? ''),
+        : shellMessage(exit.code, (await readLog(paths)) ?? ''),
       startedAt: record?.startedAt ?? null,
       finishedAt: exit?.at ?? null,
     };

@@ -5,7 +5,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { RuntimeError } from '../port.ts';
-import { readOrUndefined, type RunPaths } from './record.ts';
+import { readLog, type RunPaths } from './record.ts';
 
 /** Descriptors the scripts agree on. */
 export const descriptors = { started: 3, times: 7, info: 8, alive: 9 } as const;
@@ -148,5 +148,5 @@ function saysSomething(child: ChildProcess, pipe: Readable): Promise<boolean> {
 }
 
 async function lastWords(paths: RunPaths): Promise<string> {
-  return (await readOrUndefined(paths.log))?.trim() || 'its supervisor ended at once';
+  return (await readLog(paths))?.trim() || 'its supervisor ended at once';
 }
