@@ -1,4 +1,5 @@
 /** A worker as a pod (execution.md §27.4). */
+import { literal } from '@sheaf/runtimes/kubernetes';
 import { join } from 'node:path';
 import type { NewWorker } from '../pool.ts';
 import type { Settings } from '../settings/settings.ts';
@@ -48,11 +49,11 @@ export function workerPod(
         {
           name: podName(worker.id),
           image: kubernetes.image,
-          command: [executable],
-          args: flags,
+          command: [literal(executable)],
+          args: flags.map(literal),
           env: [
-            { name: 'CODALAB_USERNAME', value: worker.username },
-            { name: 'CODALAB_PASSWORD', value: worker.password },
+            { name: 'CODALAB_USERNAME', value: literal(worker.username) },
+            { name: 'CODALAB_PASSWORD', value: literal(worker.password) },
             {
               name: 'CODALAB_KUBERNETES_NODE_NAME',
               valueFrom: { fieldRef: { fieldPath: 'spec.nodeName' } },

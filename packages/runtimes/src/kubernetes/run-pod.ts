@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { relative } from 'node:path';
 import { runScript } from '../command/shell.ts';
 import type { RunSpecification } from '../port.ts';
+import { literal } from './literal.ts';
 
 export const labels = { worker: 'sheaf.worker', run: 'sheaf.run', epoch: 'sheaf.epoch' } as const;
 
@@ -55,11 +56,11 @@ export function runPod(plan: RunPodPlan): object {
         {
           name,
           image: plan.image,
-          command: ['sh', '-c', withBashIfThere, runScript(run.command)],
+          command: ['sh', '-c', withBashIfThere, runScript(run.command)].map(literal),
           workingDir: home,
           env: Object.entries({ ...run.environment, HOME: home, CODALAB: 'true' }).map(([key, value]) => ({
             name: key,
-            value,
+            value: literal(value),
           })),
           resources: resourcesOf(run),
           securityContext: {

@@ -65,6 +65,14 @@ describe('runs as pods, before a scripted API server', () => {
     expect(readFileSync(join(run.directory, 'stdout'), 'utf8')).toBe('hello\n');
   });
 
+  it('keep every dollar of the command and of the environment', async () => {
+    const environment = { GREETING: 'hello', PRICE: '$$5 $(GREETING)' };
+    const run = specification('echo "$PRICE" $(echo in) \'$(GREETING)\'; [ $$ -gt 1 ]', { environment });
+
+    expect((await runtime.wait(await runtime.start(run, never), never)).exitCode).toBe(0);
+    expect(readFileSync(join(run.directory, 'stdout'), 'utf8')).toBe('$$5 $(GREETING) in $(GREETING)\n');
+  });
+
   it('are found again by another process of the worker, and by no other worker', async () => {
     const handle = await runtime.start(specification('until [ -e go ]; do sleep 0.02; done'), never);
     const again = await connect();

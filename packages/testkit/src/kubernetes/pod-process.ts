@@ -38,18 +38,24 @@ export function checkSpec(spec: PodSpec): void {
 export function startPodProcess(spec: PodSpec, node: string): StartedProcess {
   const [container] = spec.containers;
   if (container === undefined) throw new Error('no container');
-  const [program = '', ...words] = [...(container.command ?? []), ...(container.args ?? [])];
-  const env = Object.fromEntries(
-    (container.env ?? []).map(({ name, value, valueFrom }) => [
-      name,
-      valueFrom?.fieldRef?.fieldPath === 'spec.nodeName' ? node : (value ?? ''),
-    ]),
-  );
+  const env: Record<string, string> = {};
+  for (const { name, value, valueFrom } of container.env ?? []) {
+    env[name] = valueFrom?.fieldRef?.fieldPath === 'spec.nodeName' ? node : expanded(value ?? '', env);
+  }
+  const all = [...(container.command ?? []), ...(container.args ?? [])];
+  const [program = '', ...words] = all.map((word) => expanded(word, env));
   const cwd = container.workingDir === undefined ? undefined : hostPathOf(spec, container.workingDir);
   return startProcess(program, words, {
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },
     ...(cwd === undefined ? {} : { cwd }),
   });
+}
+
+/** As the node does it: `$(NAME)` is the variable where there is one, and `$$` is `$`. */
+function expanded(text: string, env: Readonly<Record<string, string>>): string {
+  return text.replaceAll(/\$(?:\$|\((?<name>[^)]*)\))/g, (found, name: string | undefined) =>
+    name === undefined ? '$' : (env[name] ?? found),
+  );
 }
 
 /** Where a path of the container is on this machine. */
