@@ -10,6 +10,8 @@ import {
 import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
 import { PoolError, type NewWorker, type Pool, type PoolJob } from '../pool.ts';
+import { cloudJobName, workerOfCloudJob } from '../settings/cloud-job.ts';
+import { poolKey } from '../settings/pool-key.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { SharedContents } from '../settings/shared-contents.ts';
 import type { WorkerSize } from '../settings/size.ts';
@@ -27,7 +29,6 @@ export interface AwsSettings {
 }
 
 const live: readonly JobStatus[] = ['SUBMITTED', 'PENDING', 'RUNNABLE', 'STARTING', 'RUNNING'];
-const namePrefix = 'cl_worker_';
 /** Milliseconds for which a failure tells something about the next start. */
 const lately = 15 * 60_000;
 
@@ -52,7 +53,7 @@ export class AwsPool implements Pool {
       const { jobDefinitionArn } = await this.#client.send(definition);
       const { jobId } = await this.#client.send(
         new SubmitJobCommand({
-          jobName: `${namePrefix}${worker.id}`,
+          jobName: cloudJobName(worker.id),
           jobQueue: this.#aws.queue,
           jobDefinition: jobDefinitionArn,
           containerOverrides: {
@@ -75,7 +76,7 @@ export class AwsPool implements Pool {
       .flat()
       .filter(({ status, stoppedAt = 0 }) => status !== 'FAILED' || stoppedAt > since)
       .filter(({ jobName = '' }) => this.#aws.filter.test(jobName))
-      .map(jobOf);
+      .flatMap((job) => jobsOf(job, poolKey(this.#settings)));
   }
 
   /** One that is starting already stays: Batch does not cancel it. */
@@ -97,13 +98,17 @@ export class AwsPool implements Pool {
   }
 }
 
-function jobOf({ jobId = '', jobName = '', status, createdAt, startedAt, ...job }: JobSummary): PoolJob {
+/** None where it is another pool's. */
+function jobsOf(summary: JobSummary, pool: string): PoolJob[] {
+  const { jobId = '', jobName = '', status, createdAt, startedAt, ...job } = summary;
+  const worker = workerOfCloudJob(jobName, pool);
+  if (worker === undefined) return [];
   const { statusReason, container } = job;
   const exit = container?.exitCode === undefined ? undefined : `exit code ${container.exitCode}`;
   const words = [status === 'FAILED' ? 'FAILED' : undefined, statusReason, container?.reason, exit];
-  return {
+  const one: PoolJob = {
     id: jobId,
-    workerId: jobName.startsWith(namePrefix) ? jobName.slice(namePrefix.length) : undefined,
+    workerId: worker === 'unknown' ? undefined : worker.workerId,
     phase: status === 'FAILED' ? 'ended' : status === 'RUNNING' ? 'running' : 'waiting',
     submittedAt: createdAt,
     runningSince: startedAt,
@@ -111,6 +116,7 @@ function jobOf({ jobId = '', jobName = '', status, createdAt, startedAt, ...job 
     // Those that are ended from outside are no failures.
     failed: status === 'FAILED' && container?.exitCode !== undefined,
   };
+  return [one];
 }
 
 function definitionOf(

@@ -3,6 +3,7 @@ import { BatchClient } from '@aws-sdk/client-batch';
 import { systemClock } from '../clock.ts';
 import type { OpenedPool } from '../open-pool.ts';
 import type { CommandLine } from '../settings/command-line.ts';
+import { poolKey } from '../settings/pool-key.ts';
 import type { Settings } from '../settings/settings.ts';
 import { sharedContentsOf } from '../settings/shared-contents.ts';
 import { sizeOf } from '../settings/size.ts';
@@ -31,7 +32,7 @@ export function openAwsBatch(
   return {
     pool: new AwsPool(client, settings, aws, systemClock),
     size: { cpus: size.cpus, gpus: size.gpus, memory: size.memoryMegabytes * 1024 ** 2 },
-    idPrefix: '',
+    idPrefix: poolKey(settings),
   };
 }
 

@@ -2,6 +2,8 @@
 import { joinShellWords } from '@sheaf/domain';
 import { join } from 'node:path';
 import type { NewWorker, Pool, PoolJob } from '../pool.ts';
+import { cloudJobName, workerOfCloudJob } from '../settings/cloud-job.ts';
+import { poolKey } from '../settings/pool-key.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { SharedContents } from '../settings/shared-contents.ts';
 import type { WorkerSize } from '../settings/size.ts';
@@ -17,8 +19,6 @@ export interface AzureSettings {
   readonly shared: SharedContents;
 }
 
-const idPrefix = 'cl_worker_';
-
 export class AzurePool implements Pool {
   readonly description: string;
   readonly #client: AzureClient;
@@ -33,13 +33,14 @@ export class AzurePool implements Pool {
   }
 
   async start(worker: NewWorker): Promise<string> {
-    const id = `${idPrefix}${worker.id}`;
+    const id = cloudJobName(worker.id);
     await this.#client.addTask(this.#azure.job, taskOf(this.#settings, this.#azure, worker, id));
     return id;
   }
 
   async list(): Promise<PoolJob[]> {
-    return (await this.#client.tasks(this.#azure.job)).map(jobOf);
+    const tasks = await this.#client.tasks(this.#azure.job);
+    return tasks.flatMap((task) => jobsOf(task, poolKey(this.#settings)));
   }
 
   /** The service has no way to withdraw a task only while it waits: looked at once more right before. */
@@ -49,17 +50,21 @@ export class AzurePool implements Pool {
   }
 }
 
-function jobOf(task: Task): PoolJob {
+/** None where it is another pool's. */
+function jobsOf(task: Task, pool: string): PoolJob[] {
   const { id, state, creationTime, executionInfo } = task;
-  return {
+  const worker = workerOfCloudJob(id, pool);
+  if (worker === undefined) return [];
+  const one: PoolJob = {
     id,
-    workerId: id.startsWith(idPrefix) ? id.slice(idPrefix.length) : undefined,
+    workerId: worker === 'unknown' ? undefined : worker.workerId,
     phase: state === 'completed' ? 'ended' : state === 'running' ? 'running' : 'waiting',
     submittedAt: timeOf(creationTime),
     runningSince: state === 'running' ? timeOf(executionInfo?.startTime) : undefined,
     note: noteOf(task),
     failed: hasFailed(task),
   };
+  return [one];
 }
 
 function noteOf({ executionInfo }: Task): string {

@@ -1,6 +1,7 @@
 /** From the command line to a pool of Azure Batch tasks. */
 import type { OpenedPool } from '../open-pool.ts';
 import type { CommandLine } from '../settings/command-line.ts';
+import { poolKey } from '../settings/pool-key.ts';
 import type { Settings } from '../settings/settings.ts';
 import { sharedContentsOf } from '../settings/shared-contents.ts';
 import { sizeOf } from '../settings/size.ts';
@@ -39,6 +40,6 @@ export function openAzureBatch(
   return {
     pool: new AzurePool(client, settings, azure),
     size: { cpus: size.cpus, gpus: size.gpus, memory: size.memoryMegabytes * 1024 ** 2 },
-    idPrefix: '',
+    idPrefix: poolKey(settings),
   };
 }

@@ -126,6 +126,12 @@ describe('a job that has not started is withdrawn', () => {
     expect(withdrawn({ jobs: [job('1', 'running')], unneededSince })).toEqual([]);
   });
 
+  it('unless another program has started it', () => {
+    const strangers = jobs.map((one) => ({ ...one, workerId: undefined }));
+
+    expect(withdrawn({ jobs: strangers, unneededSince })).toEqual([]);
+  });
+
   it('but not when a run needs it again', () => {
     const decision = decide(situation({ jobs, unneededSince, runs: [run('a')] }));
 

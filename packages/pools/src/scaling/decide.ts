@@ -99,12 +99,17 @@ function roomsOf({ jobs, workers, shape, now }: Situation): Room[] {
   return [...there, ...coming];
 }
 
-/** Of the jobs that wait to start: a worker that runs ends by itself, at a moment when it has no run. */
+/**
+ * Of the jobs that wait to start: a worker that runs ends by itself, at a moment when it has no run. What another program has started
+ * is not ours to withdraw.
+ */
 function unneeded(
   { jobs, unneededSince, now }: Situation,
   needed: ReadonlySet<string>,
 ): ReadonlyMap<string, number> {
-  const idle = jobs.filter(({ id, phase }) => phase === 'waiting' && !needed.has(id));
+  const idle = jobs.filter(
+    ({ id, workerId, phase }) => workerId !== undefined && phase === 'waiting' && !needed.has(id),
+  );
   return new Map(idle.map(({ id }) => [id, unneededSince.get(id) ?? now]));
 }
 
