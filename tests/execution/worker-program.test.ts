@@ -278,10 +278,11 @@ describe('what keeps it from starting is said in words', () => {
 
   it('a Kubernetes cluster that is not named, or not there', async () => {
     const nobody = ['--kubernetes-cluster-host', 'https://127.0.0.1:1'];
-    expect(await refused(common('--bundle-runtime', 'kubernetes'))).toMatch(
+    const pods = ['--runtime', 'auto', '--bundle-runtime', 'kubernetes'];
+    expect(await refused(common(...pods))).toMatch(
       /^Pods are made in the cluster that --kubernetes-cluster-host names, .+\n$/,
     );
-    expect(await refused(common('--bundle-runtime', 'kubernetes', ...nobody))).toMatch(
+    expect(await refused(common(...pods, ...nobody))).toMatch(
       /^The Kubernetes cluster cannot be used: .+ does not answer: .+\n$/,
     );
   });
