@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import * as plain from 'node:http';
 import * as secure from 'node:https';
 import { createInterface } from 'node:readline';
+import type { z } from 'zod';
 import { isLocalTestCluster, type ClusterAccess } from './access.ts';
 import { failureStatus, node, pod, podList, watchEvent, type Pod } from './objects.ts';
 
@@ -24,19 +25,25 @@ export interface DeleteOptions {
   readonly unchangedSince?: string | undefined;
 }
 
-/** Milliseconds. */
-const patience = 30_000;
-/** Seconds after which the API ends a watch, so that none waits on a connection that is dead. */
-const watchSeconds = 240;
+export interface Patience {
+  /** Milliseconds without a byte after which a request is given up. */
+  readonly answer: number;
+  /** Seconds after which the API ends a watch; one that has been silent for longer is on a connection that is dead. */
+  readonly watch: number;
+}
+
+const usualPatience: Patience = { answer: 30_000, watch: 240 };
 
 export class ClusterClient {
   readonly #access: ClusterAccess;
   readonly #agent: plain.Agent;
   readonly #pods: string;
+  readonly #patience: Patience;
 
-  constructor(access: ClusterAccess, namespace = 'default') {
+  constructor(access: ClusterAccess, patience = usualPatience, namespace = 'default') {
     this.#access = access;
-    const options = { keepAlive: true, timeout: patience };
+    this.#patience = patience;
+    const options = { keepAlive: true, timeout: patience.answer };
     this.#agent = access.host.startsWith('http:')
       ? new plain.Agent(options)
       : new secure.Agent({
@@ -49,12 +56,12 @@ export class ClusterClient {
 
   /** @throws ClusterError, with status 409 where one of this name exists */
   async createPod(manifest: object): Promise<Pod> {
-    return pod.parse(await this.#json('POST', this.#pods, manifest));
+    return this.#read(pod, await this.#json('POST', this.#pods, manifest));
   }
 
   /** Undefined: there is none. */
   async pod(name: string): Promise<Pod | undefined> {
-    return unlessMissing(async () => pod.parse(await this.#json('GET', `${this.#pods}/${name}`)));
+    return unlessMissing(async () => this.#read(pod, await this.#json('GET', `${this.#pods}/${name}`)));
   }
 
   /** @param labels as a selector, `app=cl-worker,pool=a` */
@@ -63,7 +70,7 @@ export class ClusterClient {
     let next = '';
     do {
       const query = `?labelSelector=${encodeURIComponent(labels)}&limit=500${next}`;
-      const page = podList.parse(await this.#json('GET', `${this.#pods}${query}`));
+      const page = this.#read(podList, await this.#json('GET', `${this.#pods}${query}`));
       found.push(...page.items);
       const token = page.metadata?.continue ?? '';
       next = token === '' ? '' : `&continue=${encodeURIComponent(token)}`;
@@ -99,10 +106,10 @@ export class ClusterClient {
       watch: 'true',
       fieldSelector: `metadata.name=${name}`,
       resourceVersion: since,
-      timeoutSeconds: String(watchSeconds),
+      timeoutSeconds: String(this.#patience.watch),
     });
     const answer = await this.#request('GET', `${this.#pods}?${query.toString()}`, undefined, signal);
-    if (answer.statusCode !== 200) throw refusal(answer.statusCode ?? 0, await textOf(answer));
+    if (answer.statusCode !== 200) throw refusal(answer.statusCode ?? 0, await this.#textOf(answer));
     try {
       for await (const line of createInterface({ input: answer })) {
         const { type, object } = watchEvent.parse(JSON.parse(line));
@@ -123,32 +130,51 @@ export class ClusterClient {
   async log(name: string, bytes: number): Promise<string> {
     const path = `${this.#pods}/${name}/log?limitBytes=${bytes}&tailLines=200`;
     const answer = await this.#request('GET', path);
-    const text = await textOf(answer);
+    const text = await this.#textOf(answer);
     return answer.statusCode === 200 ? text : '';
   }
 
   /** What a node offers to pods, as quantities. */
   async allocatable(name: string): Promise<Readonly<Record<string, string>>> {
-    return node.parse(await this.#json('GET', `/api/v1/nodes/${encodeURIComponent(name)}`)).status
-      .allocatable;
+    const answer = await this.#json('GET', `/api/v1/nodes/${encodeURIComponent(name)}`);
+    return this.#read(node, answer).status.allocatable;
   }
 
   close(): void {
     this.#agent.destroy();
   }
 
+  async #textOf(answer: IncomingMessage): Promise<string> {
+    try {
+      let text = '';
+      for await (const piece of answer.setEncoding('utf8')) text += piece as string;
+      return text;
+    } catch (error) {
+      throw unreachable(this.#access.host, error);
+    }
+  }
+
   async #json(method: string, path: string, body?: object): Promise<unknown> {
     const answer = await this.#request(method, path, body);
-    const text = await textOf(answer);
+    const text = await this.#textOf(answer);
     const status = answer.statusCode ?? 0;
     if (status < 200 || status > 299) throw refusal(status, text);
     try {
       return JSON.parse(text);
     } catch (error) {
-      throw new ClusterError(`${this.#access.host} does not answer as a Kubernetes cluster.`, status, {
-        cause: error,
-      });
+      throw this.#strange(error);
     }
+  }
+
+  #read<Answer>(shape: z.ZodType<Answer>, answer: unknown): Answer {
+    const read = shape.safeParse(answer);
+    if (read.success) return read.data;
+    throw this.#strange(read.error);
+  }
+
+  /** Something else answers there, such as a proxy whose cluster is away: no answer of the cluster. */
+  #strange(cause: unknown): ClusterError {
+    return new ClusterError(`${this.#access.host} does not answer as a Kubernetes cluster.`, 0, { cause });
   }
 
   #request(method: string, path: string, body?: object, signal?: AbortSignal): Promise<IncomingMessage> {
@@ -165,8 +191,9 @@ export class ClusterClient {
     return new Promise((resolve, reject) => {
       const options = { method, headers, agent: this.#agent, ...(signal === undefined ? {} : { signal }) };
       const sent = request(`${host}${path}`, options, resolve);
-      // A watch is silent for long.
-      if (signal === undefined) sent.setTimeout(patience, () => sent.destroy(new Error('no answer in time')));
+      // A watch is silent for long, but the API ends it by then.
+      const silence = this.#patience.answer + (signal === undefined ? 0 : this.#patience.watch * 1000);
+      sent.setTimeout(silence, () => sent.destroy(new Error('no answer in time')));
       sent.on('error', (error) => {
         reject(signal?.aborted === true ? (signal.reason as Error) : unreachable(host, error));
       });
@@ -182,12 +209,6 @@ async function unlessMissing<Answer>(ask: () => Promise<Answer>): Promise<Answer
     if (error instanceof ClusterError && error.status === 404) return undefined;
     throw error;
   }
-}
-
-async function textOf(answer: IncomingMessage): Promise<string> {
-  let text = '';
-  for await (const piece of answer.setEncoding('utf8')) text += piece as string;
-  return text;
 }
 
 function refusal(status: number, text: string): ClusterError {
