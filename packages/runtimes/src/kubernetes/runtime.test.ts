@@ -1,4 +1,4 @@
-import { ScriptedCluster } from '@sheaf/testkit';
+import { eventually, ScriptedCluster } from '@sheaf/testkit';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -134,6 +134,20 @@ describe('runs as pods, before a scripted API server', () => {
     cluster.setRoom(true);
 
     expect((await runtime.wait(await starting, never)).exitCode).toBe(0);
+  });
+
+  it('start once, also where the cluster is away while they wait for room', async () => {
+    cluster.setRoom(false);
+    const run = specification('echo x >>../count');
+    const starting = runtime.start(run, never);
+    const isThere = () => cluster.pods.some(({ metadata }) => metadata.name.endsWith(run.uuid));
+    await eventually('the pod', () => isThere() || undefined);
+
+    cluster.cut();
+    cluster.setRoom(true);
+
+    expect((await runtime.wait(await starting, never)).exitCode).toBe(0);
+    expect(readFileSync(join(run.directory, '../count'), 'utf8')).toBe('x\n');
   });
 
   it('offer what the node has', () => {

@@ -133,7 +133,7 @@ export class KubernetesRuntime implements Runtime {
         if (!isPassing(error)) throw failure(error);
         failures += 1;
         onTrouble(error.message);
-        await sleep(Math.min(longestPause, 100 * 2 ** failures), undefined, { signal });
+        await pauseAfter(failures, signal);
       }
     }
   }
@@ -190,16 +190,29 @@ export class KubernetesRuntime implements Runtime {
     }
   }
 
+  /** A cluster that is away meanwhile may start it all the same, so it is asked again. */
   async #untilStarted(name: string, signal: AbortSignal): Promise<void> {
-    for (;;) {
-      for await (const pod of this.#client.watchPod(name, signal)) {
-        if (pod === undefined) throw new RuntimeError('The pod of the run was removed', { userError: false });
-        const problem = startProblem(pod);
-        if (problem !== undefined)
-          throw new RuntimeError(`The pod cannot start: ${problem}`, { userError: true });
-        if (pod.status?.phase !== undefined && pod.status.phase !== 'Pending') return;
+    for (let failures = 0; ; failures += 1) {
+      try {
+        if (await this.#startsWhileWatched(name, signal)) return;
+      } catch (error) {
+        signal.throwIfAborted();
+        if (!isPassing(error)) throw error;
+        await pauseAfter(failures, signal);
       }
     }
+  }
+
+  /** False: the watch has ended before. */
+  async #startsWhileWatched(name: string, signal: AbortSignal): Promise<boolean> {
+    for await (const pod of this.#client.watchPod(name, signal)) {
+      if (pod === undefined) throw new RuntimeError('The pod of the run was removed', { userError: false });
+      const problem = startProblem(pod);
+      if (problem !== undefined)
+        throw new RuntimeError(`The pod cannot start: ${problem}`, { userError: true });
+      if (pod.status?.phase !== undefined && pod.status.phase !== 'Pending') return true;
+    }
+    return false;
   }
 
   /** Returns when it is gone. */
@@ -229,6 +242,10 @@ function nameOf({ uuid, epoch }: RunHandle): string {
 
 function handleOf(uuid: string, epoch: number): RunHandle {
   return { runtime: 'kubernetes', uuid, epoch, data: { pod: podName(uuid, epoch) } };
+}
+
+async function pauseAfter(failures: number, signal: AbortSignal): Promise<void> {
+  await sleep(Math.min(longestPause, 100 * 2 ** failures), undefined, { signal });
 }
 
 /** The cluster is away or busy. */

@@ -68,6 +68,11 @@ export class ScriptedCluster {
     for (const held of this.#pods.values()) this.#schedule(held);
   }
 
+  /** Every connection breaks, and new ones are taken. */
+  cut(): void {
+    this.#server.closeAllConnections();
+  }
+
   /** The pod is gone without a trace, as after the end of its node. */
   async lose(name: string): Promise<void> {
     const held = this.#pods.get(name);
