@@ -111,7 +111,8 @@ export function benchFor(harness: RuntimeHarness): RunBench {
   beforeAll(async () => {
     bench.runtime = await harness.open();
     bench.image = await harness.image(bench.runtime);
-  });
+    // Images may have to be made first.
+  }, 240_000);
   afterEach(() => bench.clear());
   afterAll(() => bench.runtime?.close());
   return bench;

@@ -163,44 +163,23 @@ export function testLifecycle(harness: RuntimeHarness): void {
       expect(time(usage)).toBeGreaterThanOrEqual(time(sample) ?? Infinity);
       expect(usage?.memoryMax).toBeGreaterThanOrEqual(sample?.memoryMax ?? Infinity);
     });
-
-    it('is told to a restarted worker too', async () => {
-      const { handle } = await bench.run('true');
-      const later = await harness.open();
-
-      const usage = await later.finalStatistics(JSON.parse(JSON.stringify(handle)) as RunHandle);
-
-      expect(usage).toBeDefined();
-      await later.close();
-    });
   });
 
   describe('a restarted worker', () => {
-    it('hears when a run that still runs was started', async () => {
+    it('finds a run that still runs, hears when it was started, and waits for it', async () => {
       const before = Date.now();
       const specification = await bench.specification('echo up\nsleep 600');
       const handle = await bench.start(specification);
       await bench.untilSays(specification, 'up');
       const after = Date.now();
-      const later = await harness.open();
-
-      const found = await later.recover(handle);
-
-      const startedAt = found?.state === 'running' ? (found.startedAt ?? 0) : 0;
-      expect(startedAt).toBeGreaterThanOrEqual(before - 1000);
-      expect(startedAt).toBeLessThanOrEqual(after);
-      await later.close();
-    });
-
-    it('finds a run that still runs, and waits for it', async () => {
-      const specification = await bench.specification('echo up\nsleep 600');
-      const handle = await bench.start(specification);
-      await bench.untilSays(specification, 'up');
       const kept = JSON.parse(JSON.stringify(handle)) as RunHandle;
       const later = await harness.open();
 
       expect(await later.list()).toEqual([handle]);
-      expect(await later.recover(kept)).toMatchObject({ state: 'running' });
+      const found = await later.recover(kept);
+      const startedAt = found?.state === 'running' ? (found.startedAt ?? 0) : 0;
+      expect(startedAt).toBeGreaterThanOrEqual(before - 1000);
+      expect(startedAt).toBeLessThanOrEqual(after);
       expect((await later.statistics(kept))?.memory).toBeGreaterThan(0);
       const exit = later.wait(kept, never);
       await later.stop(kept);
@@ -209,26 +188,18 @@ export function testLifecycle(harness: RuntimeHarness): void {
       await later.close();
     });
 
-    it('hears how a run ended meanwhile', async () => {
+    it('hears how a run ended meanwhile, and what it has used, until there is no trace of it', async () => {
       const { handle, exit } = await bench.run('exit 6');
       const later = await harness.open();
+      const kept = JSON.parse(JSON.stringify(handle)) as RunHandle;
 
-      const recovered = await later.recover(JSON.parse(JSON.stringify(handle)) as RunHandle);
-
-      expect(recovered).toEqual({ state: 'ended', exit });
-      expect(await later.wait(handle, never)).toEqual(exit);
-      await later.destroy(handle);
-      await later.close();
-    });
-
-    it('hears that there is no trace of a run', async () => {
-      const { handle } = await bench.run('true');
+      expect(await later.recover(kept)).toEqual({ state: 'ended', exit });
+      expect(await later.wait(kept, never)).toEqual(exit);
+      expect(await later.finalStatistics(kept)).toBeDefined();
       await bench.runtime.destroy(handle);
-
-      const later = await harness.open();
-
-      expect(await later.recover(handle)).toBeUndefined();
-      expect(await later.wait(handle, never)).toMatchObject({ exitCode: null });
+      expect(await later.recover(kept)).toBeUndefined();
+      expect(await later.wait(kept, never)).toMatchObject({ exitCode: null });
+      await later.destroy(kept);
       await later.close();
     });
 

@@ -6,6 +6,7 @@ import { execFile } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { setRules, succeeds, unsetRules, type Rule } from '../firewall/iptables.ts';
+import { metadataServices } from '../firewall/metadata.ts';
 import { bridgePattern, type RunNetwork } from './networks.ts';
 
 const run = promisify(execFile);
@@ -14,7 +15,10 @@ const run = promisify(execFile);
 export function firewallRules(network: RunNetwork): readonly Rule[] {
   const begun = ['-m', 'conntrack', '--ctstate', 'NEW'];
   return [
-    { chain: 'DOCKER-USER', match: ['-i', network.bridge, '-d', '169.254.0.0/16', '-j', 'DROP'] },
+    ...metadataServices.map((service) => ({
+      chain: 'DOCKER-USER',
+      match: ['-i', network.bridge, ...service, '-j', 'DROP'],
+    })),
     { chain: 'INPUT', match: ['-i', network.bridge, ...begun, '-j', 'DROP'] },
   ];
 }

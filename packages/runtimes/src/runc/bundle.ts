@@ -142,8 +142,10 @@ function mount(type: string, destination: string, source: string, options: reado
   return { type, destination, source, options };
 }
 
+/** What cannot be changed is there without what is mounted inside of it: only the topmost mount becomes read-only. */
 function bind(source: string, destination: string, access: 'ro' | 'rw') {
-  return mount('bind', destination, source, ['rbind', 'rprivate', 'nosuid', 'nodev', access]);
+  const reach = access === 'ro' ? 'bind' : 'rbind';
+  return mount('bind', destination, source, [reach, 'rprivate', 'nosuid', 'nodev', access]);
 }
 
 /** What of the kernel no run may see or change, as engines have it. */

@@ -1,7 +1,9 @@
 /* What is special about runs of runc: their images, networks, and what is left when somebody dies. */
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -21,7 +23,7 @@ import {
   type BareImages,
   type Registry,
 } from '@sheaf/testkit';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, expect, it } from 'vitest';
 import { benchFor, forkMany, never } from '../conformance/bench.conformance.ts';
 import type { PreparedImage, RunSpecification } from '../port.ts';
 import { connectRuncRuntime } from './connect.ts';
@@ -43,7 +45,6 @@ describeWith('runs of runc', [requireRunc, requireDockerEngine, requireRegistry]
       return python;
     },
   });
-  beforeAll(() => undefined, 240_000);
   afterAll(async () => {
     await registry.stop();
     rmSync(directory, { recursive: true });
@@ -57,6 +58,24 @@ describeWith('runs of runc', [requireRunc, requireDockerEngine, requireRegistry]
 
     expect(write.exit.exitCode).toBe(0);
     expect(read.stdout).toBe('0\n/usr/lib/python3\n');
+  });
+
+  it('cannot change what is mounted inside a dependency, nor use rights and devices that lie in an image', async () => {
+    const dependency = await bench.directory();
+    const below = join(dependency, 'below');
+    mkdirSync(below);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'mode=777', 'below', below]);
+    try {
+      const { stdout } = await bench.run(
+        'touch /dependency/below/new; sed -n "s,^overlay / overlay \\([^ ]*\\).*,\\1,p" /proc/mounts',
+        { mounts: [{ source: dependency, target: '/dependency' }] },
+      );
+
+      expect(readdirSync(below)).toEqual([]);
+      expect(stdout.split(',')).toEqual(expect.arrayContaining(['nosuid', 'nodev']));
+    } finally {
+      execFileSync('umount', [below]);
+    }
   });
 
   it('use sh where the image has no bash', async () => {
@@ -207,10 +226,12 @@ describeWith('runs of runc', [requireRunc, requireDockerEngine, requireRegistry]
     const { stdout } = await bench.run(
       [
         'try() { timeout 2 bash -c "echo >/dev/tcp/$1/$2" 2>/dev/null && echo reached $1 $2 || echo kept from $2; }',
-        `try ${other} 8000`,
-        `try 198.18.0.1 ${port}`,
-        `try 172.17.0.1 22`,
-        'try 169.254.169.254 80',
+        `try ${other} 8000 &`,
+        `try 198.18.0.1 ${port} &`,
+        `try 172.17.0.1 22 &`,
+        'try 169.254.169.254 80 &',
+        'try 100.100.100.200 80 &',
+        'wait',
         'grep -c "^eth0.00000000" /proc/net/route',
         'cat /etc/resolv.conf | grep -c nameserver',
       ].join('\n'),
@@ -218,7 +239,7 @@ describeWith('runs of runc', [requireRunc, requireDockerEngine, requireRegistry]
     );
 
     expect(stdout).not.toContain('reached');
-    expect(stdout.match(/kept from/g)).toHaveLength(4);
+    expect(stdout.match(/kept from/g)).toHaveLength(5);
     expect(stdout).toMatch(/\n1\n[1-9]\n$/);
     expect(bench.runtime.description).toContain('cannot reach this host');
   });

@@ -11,6 +11,7 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { claimedNetworks, claimNetworks, type Claim } from '../docker/network-claims.ts';
 import { ensureChain, removeChain, setRules, unsetRules, type Rule } from '../firewall/iptables.ts';
+import { metadataServices } from '../firewall/metadata.ts';
 
 const run = promisify(execFile);
 
@@ -30,7 +31,7 @@ export function networkRules(): { readonly own: readonly Rule[]; readonly entrie
   const rule = (...match: string[]): Rule => ({ chain, match, last: true });
   return {
     own: [
-      rule('-i', 'shre+', '-d', '169.254.0.0/16', '-j', 'DROP'),
+      ...metadataServices.map((service) => rule('-i', 'shre+', ...service, '-j', 'DROP')),
       rule('-o', 'shr+', '-m', 'conntrack', '--ctstate', 'ESTABLISHED,RELATED', '-j', 'ACCEPT'),
       rule('-o', 'shr+', '-j', 'DROP'),
       rule('-i', 'shri+', '-j', 'DROP'),

@@ -12,12 +12,14 @@ import type { RuncPaths } from './record.ts';
 const aliveDescriptor = 9;
 
 // Opening the pipe for both directions does not wait for a reader. Room for the status is taken at the start: the command may leave
-// none. runc keeps the control group until it is told to forget the run (`--keep`): what was used is read from it.
+// none. What a run changes in its image dies with it: nothing of that has to be brought to the disk (`volatile`, which kernels before
+// 5.10 do not know). runc keeps the control group until it is told to forget the run (`--keep`): what was used is read from it.
 const supervisorScript = `
 cd "$1" && echo $$ >supervisor && echo '   ' >exit && mkfifo -m 600 alive && exec ${aliveDescriptor}<>alive || exit 1
 (
   exec ${aliveDescriptor}>&-
-  mount -t overlay -o lowerdir=image,upperdir=upper,workdir=work overlay root || exit 1
+  layers=nosuid,nodev,lowerdir=image,upperdir=upper,workdir=work
+  mount -t overlay -o volatile,$layers overlay root 2>/dev/null || mount -t overlay -o $layers overlay root || exit 1
   exec "$2" --root runc --log runc.log run --keep --preserve-fds ${startedDescriptor - 2} --bundle . "$3"
 ) </dev/null >log 2>&1
 code=$?
