@@ -1,6 +1,7 @@
 import { createConnection } from 'node:net';
 import { mebibytes, median, milliseconds, percentile, type Measurement, type Row } from './measure.ts';
 import { cpuSeconds, peakBytes } from './resources.ts';
+import { bareLives } from './throughput/bare-database.ts';
 import { Load, type Observed } from './throughput/load.ts';
 import type { ReadDatabase } from './throughput/read-database.ts';
 import { startServerUnderLoad, type Engine, type ServerUnderLoad } from './throughput/server-under-load.ts';
@@ -49,11 +50,16 @@ async function measure(engine: Engine): Promise<Row[]> {
     await probe(server.url, 0.1);
     const window = await observe(server, load, seconds);
     load.stop();
-    return rowsOf(engine, window);
+    const bare = await bareLives(await server.emptyDatabase(), bareRuns, together);
+    return rowsOf(engine, window, bare);
   } finally {
     await server.stop();
   }
 }
+
+/** Runs of which the floor is taken, and how many of them go together: about as many as the server takes together under this load. */
+const bareRuns = 10_000;
+const together = 20;
 
 interface Window {
   readonly observed: Observed;
@@ -120,7 +126,7 @@ async function handedOver(database: ReadDatabase, { given }: Observed): Promise<
   );
 }
 
-function rowsOf(engine: Engine, window: Window): Row[] {
+function rowsOf(engine: Engine, window: Window, bare: number): Row[] {
   const { observed, handed, delays } = window;
   const assigned = observed.given.length / window.seconds;
   const ended = observed.ended / window.seconds;
@@ -135,7 +141,7 @@ function rowsOf(engine: Engine, window: Window): Row[] {
     {
       what: `whole runs in a second (${size})`,
       ours: `${ended.toFixed(0)}/s final, ${assigned.toFixed(0)}/s assigned; server ${cpu.toFixed(2)} ms CPU a run`,
-      floor: `load generator: ${((window.loadCpu / window.seconds) * 100).toFixed(0)} % of a core; server ${((window.serverCpu / window.seconds) * 100).toFixed(0)} %`,
+      floor: `bare database, the least writes of a run's life, ${together} runs in a transaction: ${bare.toFixed(0)}/s; load generator: ${((window.loadCpu / window.seconds) * 100).toFixed(0)} % of a core; server ${((window.serverCpu / window.seconds) * 100).toFixed(0)} %`,
       bound: '≥ 500/s',
       holds: assigned >= 500 && ended >= 500 && observed.refused.length === 0,
     },

@@ -2,6 +2,7 @@
 import { clientDefaults } from '@sheaf/domain';
 import { requirePostgres } from '@sheaf/testkit';
 import { Installation } from '../../tests/support/installation.ts';
+import { join } from 'node:path';
 import { openRead, type ReadDatabase } from './read-database.ts';
 
 export type Engine = 'sqlite' | 'postgresql';
@@ -13,6 +14,8 @@ export interface ServerUnderLoad {
   readonly database: ReadDatabase;
   /** Creates runs and waits until all of them can be given to workers. */
   queue(count: number): Promise<void>;
+  /** Where there is an empty database of the same engine, beside the server's own. */
+  emptyDatabase(): Promise<string>;
   stop(): Promise<void>;
 }
 
@@ -47,6 +50,8 @@ export async function startServerUnderLoad(engine: Engine): Promise<ServerUnderL
           await new Promise((resolve) => setTimeout(resolve, 250));
         }
       },
+      emptyDatabase: async () =>
+        (await postgres?.freshDatabase()) ?? join(installation.home, 'database/bare.sqlite'),
       async stop() {
         await database.close();
         await installation.stop();

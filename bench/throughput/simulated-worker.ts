@@ -34,6 +34,8 @@ interface HeldRun {
 }
 
 const gibibyte = 1024 ** 3;
+/** Milliseconds, as of the worker's reporter (docs/decisions/0851). */
+const leisure = 100;
 
 export class SimulatedWorker {
   readonly #id: string;
@@ -45,6 +47,7 @@ export class SimulatedWorker {
   readonly #runs = new Map<string, HeldRun>();
   #changed = new Set<string>();
   #acknowledged: number[] = [];
+  #soon: NodeJS.Timeout | undefined;
   #reporting = false;
   #stopped = false;
 
@@ -73,6 +76,7 @@ export class SimulatedWorker {
 
   stop(): void {
     this.#stopped = true;
+    clearTimeout(this.#soon);
     this.#held.close();
     this.#talk.close();
   }
@@ -99,7 +103,7 @@ export class SimulatedWorker {
     }
     if (message.message_id !== undefined) {
       this.#acknowledged.push(message.message_id);
-      this.#report();
+      this.#reportSoon();
     }
   }
 
@@ -121,7 +125,8 @@ export class SimulatedWorker {
       finishedAt: undefined,
     };
     this.#runs.set(uuid, run);
-    this.#enter(uuid, run, 'preparing');
+    this.#changed.add(uuid);
+    this.#reportSoon();
     setTimeout(() => this.#begin(uuid, run), this.#shape.preparation);
   }
 
@@ -144,7 +149,14 @@ export class SimulatedWorker {
     this.#report();
   }
 
+  /** What nobody waits for goes along with the next change of a state, or a moment later. */
+  #reportSoon(): void {
+    this.#soon ??= setTimeout(() => this.#report(), leisure);
+  }
+
   #report(): void {
+    clearTimeout(this.#soon);
+    this.#soon = undefined;
     if (this.#reporting || this.#stopped) return;
     this.#reporting = true;
     // What changes in the same breath goes along.

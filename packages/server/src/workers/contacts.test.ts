@@ -73,6 +73,25 @@ describe.each(databases)('contacts of one moment (%s)', (database) => {
     expect(row.state).toBe('preparing');
   });
 
+  it('of workers one of whose messages is damaged are answered with the others', async () => {
+    const worker = scriptedWorker(server, { id: 'damaged' });
+    await worker.checkin({ hold: 0 });
+    const uuids = [await createBundle(server), await createBundle(server)];
+    for (const uuid of uuids) await untilState(server, uuid, ['starting']);
+    const [broken = '', sound = ''] = uuids;
+    await server.services.database.queries
+      .updateTable('message')
+      .set({ body: '{"type":"run","bundle":null}' })
+      .where('run_uuid', '=', broken)
+      .execute();
+
+    const answer = await worker.checkin({ hold: 0 });
+
+    expect(answer).toEqual([
+      expect.objectContaining({ type: 'run', bundle: expect.objectContaining({ uuid: sound }) }),
+    ]);
+  });
+
   it('of workers that say the same again leave their records alone', async () => {
     const worker = scriptedWorker(server, { id: 'still' });
     await worker.checkin({ hold: 0 });

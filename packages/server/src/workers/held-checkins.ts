@@ -53,6 +53,11 @@ export class HeldCheckins {
     return this.#held.has(workerKeyText(worker));
   }
 
+  /** Whether its check-in has been taken down, and waits for something to be told. */
+  isWaiting(worker: WorkerKey): boolean {
+    return this.#held.get(workerKeyText(worker))?.wake !== undefined;
+  }
+
   /** How many check-ins are open now. */
   get count(): number {
     return this.#held.size;

@@ -29,7 +29,7 @@ async function secondsHeld(checkin: Promise<unknown>, workerId: string): Promise
     await until(async () => {
       // Another request: by its answer, whatever was due has happened.
       await server.fetch('/health');
-      const held = server.execution.checkins.held.isHeld({ userId: '0', workerId });
+      const held = server.execution.checkins.held.isWaiting({ userId: '0', workerId });
       return answered || held ? true : undefined;
     }, 'a check-in that is held or answered');
     if (answered) {
@@ -40,7 +40,8 @@ async function secondsHeld(checkin: Promise<unknown>, workerId: string): Promise
     // What is answered now lets go at once; what is still held stays so.
     await until(async () => {
       await server.fetch('/health');
-      return answered || server.execution.checkins.held.isHeld({ userId: '0', workerId }) ? true : undefined;
+      const held = server.execution.checkins.held.isWaiting({ userId: '0', workerId });
+      return answered || held ? true : undefined;
     }, 'the check-in to go on or to end');
   }
 }

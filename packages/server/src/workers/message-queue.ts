@@ -5,6 +5,7 @@
 import { workerMessage, type WorkerMessage } from '@sheaf/wire';
 import type { Queries, SqlDialect, TransactionQueries } from '../database/database.ts';
 import { sql, type Selectable } from 'kysely';
+import { readableJson } from '../database/readable-json.ts';
 import { givenRows, givenTexts, insertRows } from '../database/given-rows.ts';
 import type { MessageTable } from '../database/schema.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
@@ -105,12 +106,24 @@ export async function queuedMessages(
     .where((where) => where.or([where('expires_at', 'is', null), where('expires_at', '>', now)]))
     .orderBy('id')
     .execute();
-  return rows.map(readMessage);
+  return rows.flatMap(readMessage);
 }
 
-function readMessage(row: { id: number; run_uuid: string; body: string }): QueuedMessage {
-  const message = workerMessage.parse(JSON.parse(row.body));
-  return { id: row.id, runUuid: row.run_uuid, type: message.type, message };
+/**
+ * What was queued was checked then. One that is damaged now is left out, so that the worker hears of the others: who asked gets no
+ * answer, and a run that is never begun goes back to the queue.
+ */
+function readMessage(row: { id: number; run_uuid: string; body: string }): QueuedMessage[] {
+  const message = readableJson(row.body);
+  return isMessage(message) ? [{ id: row.id, runUuid: row.run_uuid, type: message.type, message }] : [];
+}
+
+/** By hand, as it is asked of every message in every answer. */
+function isMessage(value: unknown): value is WorkerMessage {
+  if (typeof value !== 'object' || value === null || !('type' in value)) return false;
+  if (value.type !== 'run') return 'uuid' in value && typeof value.uuid === 'string';
+  const bundle = 'bundle' in value ? value.bundle : undefined;
+  return typeof bundle === 'object' && bundle !== null && 'uuid' in bundle;
 }
 
 /** The same for many workers, by the text of their keys; those without any are missing. */
@@ -137,7 +150,7 @@ export async function messagesOfWorkers(
     const key = workerKeyText({ userId: row.user_id, workerId: row.worker_id });
     const own = found.get(key) ?? [];
     found.set(key, own);
-    own.push(readMessage(row));
+    own.push(...readMessage(row));
   }
   return found;
 }

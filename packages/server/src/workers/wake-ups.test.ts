@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { createBundle, until } from '../runs/testing/bundles.ts';
+import { createBundle, until, untilState } from '../runs/testing/bundles.ts';
 import { originalWorker } from '../runs/testing/original-worker.ts';
 import { reportOf } from '../runs/testing/scripted-worker.ts';
 import { startTestServer, type TestServer } from '../testing/test-server.ts';
@@ -43,8 +43,8 @@ describe('waking workers up', () => {
     const impostor = await connect('/worker/node7(4242)');
     const other = await connect('/worker/other');
     own.socket.send('a');
-    await createBundle(server);
-    await createBundle(server);
+    const uuids = [await createBundle(server), await createBundle(server)];
+    for (const uuid of uuids) await untilState(server, uuid, ['starting']);
     await until(
       async () => (own.heard.length > 0 && impostor.heard.length > 0 ? true : undefined),
       'all are told',
