@@ -8,11 +8,14 @@ export interface Clock {
   sleep(milliseconds: number, signal: AbortSignal): Promise<void>;
 }
 
+/** Node.js waits no longer, and not at all if asked to. */
+export const longestWait = 2 ** 31 - 1;
+
 export const systemClock: Clock = {
   now: () => Date.now(),
   async sleep(milliseconds, signal) {
     try {
-      await after(milliseconds, undefined, { signal });
+      await after(Math.min(milliseconds, longestWait), undefined, { signal });
     } catch (error) {
       if (!signal.aborted) throw error;
     }

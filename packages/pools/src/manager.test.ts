@@ -12,6 +12,16 @@ function waitingRun(uuid: string, more: Partial<WaitingRun> = {}): WaitingRun {
   return { ...run, reason: 'No worker.', ...more };
 }
 
+const settings: ManagerOptions['settings'] = {
+  minimum: 0,
+  maximum: 9,
+  sleepSeconds: 5,
+  startPauseSeconds: 0,
+  once: false,
+  verbose: false,
+  worker: { idleSeconds: 60 },
+};
+
 /** A pool, a server and a clock in memory; `looks` says what changes before each look, and the loop ends after the last. */
 class World implements Pool {
   readonly description = 'here';
@@ -21,6 +31,8 @@ class World implements Pool {
   workers: WorkerInfo[] = [];
   trouble: Error | undefined;
   refusal: string | undefined;
+  /** Jobs end well as soon as they start. */
+  endsAtOnce = false;
   now = 1_000_000;
   started = 0;
   readonly attempts: number[] = [];
@@ -29,7 +41,7 @@ class World implements Pool {
     this.attempts.push(this.now);
     if (this.refusal !== undefined) throw new PoolError(this.refusal);
     this.started += 1;
-    this.jobs.push(job(id));
+    this.jobs.push(job(id, { submittedAt: this.now, ...(this.endsAtOnce ? { phase: 'ended' } : {}) }));
     return id;
   }
 
@@ -50,15 +62,7 @@ class World implements Pool {
     const left = [...looks];
     left.shift()?.();
     await new Manager({
-      settings: {
-        minimum: 0,
-        maximum: 9,
-        sleepSeconds: 5,
-        startPauseSeconds: 0,
-        once: false,
-        verbose: false,
-        worker: { idleSeconds: 60 },
-      },
+      settings,
       pool: this,
       server: {
         serving: { userId: 'me', everybody: false, members: new Set() },
@@ -158,6 +162,48 @@ describe('the loop', () => {
     const pauses = world.attempts.slice(1).map((time, index) => time - (world.attempts[index] ?? 0));
     expect(pauses).toEqual([5_000, 10_000, 20_000, 40_000]);
     expect(world.said[0]).toBe('No. Another one is tried after a pause.');
+  });
+
+  it('leaves the pool alone for longer and longer when jobs end well and no worker has come', async () => {
+    const world = new World();
+    world.runs.push(waitingRun('a'));
+    world.endsAtOnce = true;
+
+    await world.manage(Array.from({ length: 20 }, () => same));
+
+    const pauses = world.attempts.slice(1).map((time, index) => time - (world.attempts[index] ?? 0));
+    expect(pauses).toEqual([10_000, 15_000, 25_000, 45_000]);
+    expect(world.said[1]).toMatch(/^A job failed \(job w0 has ended before its worker signed in\)/);
+  });
+
+  it('pauses after the start of a job that has ended meanwhile, also one from before its own start', async () => {
+    const world = new World();
+    world.runs.push(waitingRun('a'));
+    world.jobs.push(job('old', { phase: 'ended', submittedAt: world.now }));
+
+    await world.manage([same, same, same], { settings: { ...settings, startPauseSeconds: 10 } });
+
+    expect(world.attempts).toEqual([1_010_000]);
+  });
+
+  it('goes on when something else than the server answers', async () => {
+    const world = new World();
+    world.runs.push(waitingRun('a'));
+    world.trouble = new SyntaxError('Unexpected token <');
+
+    await world.manage([same, () => (world.trouble = undefined)]);
+
+    expect(world.said[0]).toBe('The server does not answer as a Sheaf or CodaLab server. Trying again.');
+    expect(world.started).toBe(1);
+  });
+
+  it('looks a second time also with once and a short pause', async () => {
+    const world = new World();
+    world.runs.push(waitingRun('a', { reason: waitingForWorker }));
+
+    await world.manage([same, same], { settings: { ...settings, once: true, sleepSeconds: 0.3 } });
+
+    expect(world.started).toBe(1);
   });
 
   it('starts no second worker for runs with images once the first has turned out to have none', async () => {

@@ -48,6 +48,8 @@ export class Manager {
   #unneededSince: ReadonlyMap<string, number> = new Map();
   #seen: ReadonlySet<string> = new Set();
   #known: ReadonlySet<string> = new Set();
+  /** Workers started here that have not signed in yet. */
+  readonly #expected = new Set<string>();
   #said = '';
 
   constructor(options: ManagerOptions) {
@@ -65,11 +67,13 @@ export class Manager {
     while (!signal.aborted) {
       let next = pause;
       try {
-        next = (await this.#look()) === 'again' ? Math.min(pause, secondLook) : pause;
-        if (settings.once && next === pause) return;
+        const isSeen = (await this.#look()) === 'done';
+        if (settings.once && isSeen) return;
+        if (!isSeen) next = Math.min(pause, secondLook);
       } catch (error) {
-        if (settings.once || !isPassing(error)) throw error;
-        this.#sayOnce(`${error.message} Trying again.`);
+        const words = whatPasses(error);
+        if (settings.once || words === undefined) throw error;
+        this.#sayOnce(`${words} Trying again.`);
       }
       this.#refuseTooManyFailures();
       await clock.sleep(next, signal);
@@ -91,7 +95,8 @@ export class Manager {
     const runs = fitting.filter((run) => !isFresh(run) || this.#seen.has(run.uuid));
     this.#seen = new Set(fitting.map(({ uuid }) => uuid));
     const jobs = all.filter(({ phase }) => phase !== 'ended');
-    const started = Math.max(this.#lastStart, ...jobs.map(({ submittedAt }) => submittedAt ?? 0));
+    // Also those that have ended at once.
+    const started = Math.max(this.#lastStart, ...all.map(({ submittedAt }) => submittedAt ?? 0));
     const decision = decide({
       runs,
       jobs,
@@ -118,6 +123,7 @@ export class Manager {
     this.#lastStart = clock.now();
     try {
       const job = await pool.start(worker);
+      this.#expected.add(worker.id);
       say(`Started job ${job} for the worker ${workerName(worker.id)}: ${because}.`);
     } catch (error) {
       if (!(error instanceof PoolError)) throw error;
@@ -131,6 +137,7 @@ export class Manager {
     const { pool, say } = this.#options;
     for (const job of jobs.filter(({ id }) => ids.includes(id))) {
       await pool.stop(job);
+      if (job.workerId !== undefined) this.#expected.delete(job.workerId);
       say(`Withdrew job ${job.id}, which had not started: no run waits for it any more.`);
     }
   }
@@ -138,7 +145,11 @@ export class Manager {
   /** Takes in what has ended, and what the workers are that have come. */
   #remember(jobs: readonly PoolJob[], workers: ReadonlyMap<string, PoolWorker>, now: number): void {
     const before = this.#failures;
-    this.#failures = countEnded(before, jobs, now, { earlier: this.#first });
+    for (const id of workers.keys()) this.#expected.delete(id);
+    this.#failures = countEnded(before, jobs, now, { earlier: this.#first, expected: this.#expected });
+    for (const { phase, workerId } of jobs) {
+      if (phase === 'ended' && workerId !== undefined) this.#expected.delete(workerId);
+    }
     this.#first = false;
     const came = [...workers.keys()].some((id) => !this.#known.has(id));
     if (came) this.#failures = forgiven(this.#failures);
@@ -183,9 +194,12 @@ export class TooManyFailures extends Error {
   override readonly name = 'TooManyFailures';
 }
 
-function isPassing(error: unknown): error is Error {
-  if (error instanceof SheafError) return error.code !== 'not-authenticated';
-  return error instanceof PoolError || error instanceof ConnectionError;
+/** The words for what will be otherwise at a later look; undefined for what stays in the way. */
+function whatPasses(error: unknown): string | undefined {
+  // Something in front of the server answers while it is away.
+  if (error instanceof SyntaxError) return 'The server does not answer as a Sheaf or CodaLab server.';
+  if (error instanceof SheafError) return error.code === 'not-authenticated' ? undefined : error.message;
+  return error instanceof PoolError || error instanceof ConnectionError ? error.message : undefined;
 }
 
 function pausing(failures: number): string {

@@ -1,7 +1,7 @@
 /** The program: flags, credentials, signals; says in plain words why it does not start (execution.md §27). */
 import { terminalPrompt } from '@sheaf/client/node';
 import { randomBytes } from 'node:crypto';
-import { systemClock } from './clock.ts';
+import { longestWait, systemClock } from './clock.ts';
 import { manageWorkers, NotSignedIn } from './main.ts';
 import { openPool, typeFlags } from './open-pool.ts';
 import { isChild, restartCode, superviseRestarts } from './restart.ts';
@@ -33,7 +33,10 @@ async function run(words: readonly string[]): Promise<number> {
   }
   const credentials = await readCredentials(settings, process.env, terminalPrompt());
   const stop = stopSignal();
-  const restart = restartAfterSeconds === null ? [] : [AbortSignal.timeout(restartAfterSeconds * 1000)];
+  const restart =
+    restartAfterSeconds === null
+      ? []
+      : [AbortSignal.timeout(Math.min(restartAfterSeconds * 1000, longestWait))];
   const signal = AbortSignal.any([stop, ...restart]);
   await manageWorkers(
     settings,

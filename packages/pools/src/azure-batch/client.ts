@@ -54,7 +54,7 @@ export class AzureClient {
     const tasks: Task[] = [];
     let next: URL | undefined = this.#url(`/jobs/${encodeURIComponent(job)}/tasks`);
     while (next !== undefined) {
-      const { value, 'odata.nextLink': more } = page.parse(JSON.parse(await this.#call('GET', next)));
+      const { value, 'odata.nextLink': more } = pageOf(await this.#call('GET', next), next);
       tasks.push(...value);
       next = (more ?? '') === '' ? undefined : new URL(more ?? '');
     }
@@ -84,6 +84,14 @@ export class AzureClient {
     const { status, answer } = await send(url, request);
     if ((status >= 200 && status < 300) || accepted.includes(status)) return answer;
     throw new PoolError(`Azure Batch says: ${wordsOf(answer) ?? `status ${status}`}.${advice(status)}`);
+  }
+}
+
+function pageOf(answer: string, url: URL): z.infer<typeof page> {
+  try {
+    return page.parse(JSON.parse(answer));
+  } catch (error) {
+    throw new PoolError(`${url.origin} does not answer as Azure Batch.`, { cause: error });
   }
 }
 

@@ -22,12 +22,13 @@ export const noFailures: Failures = { inARow: 0, total: 0, last: undefined, note
 /**
  * Counts the jobs that have ended since the look before.
  * @param earlier it is the first look: what ended before this program started delays the next start, but is not its own failure
+ * @param expected workers that have never signed in: a job that ends well without that, as a wrong program does, delays the next, too
  */
 export function countEnded(
   failures: Failures,
   jobs: readonly PoolJob[],
   now: number,
-  { earlier }: { earlier: boolean },
+  { earlier, expected = new Set() }: { earlier: boolean; expected?: ReadonlySet<string> },
 ): Failures {
   const ended = jobs.filter(({ phase }) => phase === 'ended');
   let { inARow, total, last, note } = failures;
@@ -38,6 +39,10 @@ export function countEnded(
       total += earlier ? 0 : 1;
       last = now;
       note = `job ${job.id}: ${job.note}`;
+    } else if (job.workerId !== undefined && expected.has(job.workerId)) {
+      inARow += 1;
+      last = now;
+      note = `job ${job.id} has ended before its worker signed in`;
     } else inARow = 0;
   }
   return { inARow, total, last, note, counted: new Set(ended.map(({ id }) => id)) };
