@@ -18,6 +18,8 @@ export interface Hopeful {
   readonly failed: number;
   /** Some still have to fail. */
   readonly more: boolean;
+  /** Some wait no longer: somebody else has changed them, and nobody has told us yet. */
+  readonly stale: boolean;
 }
 
 /** Fails those that cannot be read, ask for more than they can ever get, or were restarted too often. */
@@ -41,10 +43,10 @@ export async function failHopeless(
       else for (const run of line.runs) hopeless.push({ run, problem: request.problem });
     }
   }
+  const failing = hopeless.slice(0, mostFailed);
   let failed = 0;
-  for (const { run, problem } of hopeless.slice(0, mostFailed))
-    if (await failOne(unit, run, problem, now)) failed += 1;
-  return { requests, failed, more: hopeless.length > mostFailed };
+  for (const { run, problem } of failing) if (await failOne(unit, run, problem, now)) failed += 1;
+  return { requests, failed, more: hopeless.length > mostFailed, stale: failed < failing.length };
 }
 
 const nobodys = {

@@ -84,12 +84,13 @@ export async function schedulerPass(
 
   const owners = await ownersOf(unit, backlog.runs);
   const hopeful = await failHopeless(unit, backlog.runs, owners, context.requests, now);
+  if (hopeful.stale) backlog.noteAnything();
   const placed = await placeRuns(unit, context, hopeful.requests, owners, now);
   return {
     ...begun,
     ...placed,
     failed: hopeful.failed + placed.failed,
-    more: hopeful.more || placed.more,
+    more: hopeful.more || hopeful.stale || placed.more,
   };
 }
 

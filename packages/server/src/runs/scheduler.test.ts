@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { manualClock, type ManualClock } from '../testing/manual-clock.ts';
 import { startTestServer, type TestServer } from '../testing/test-server.ts';
-import { createBundle, until, untilState } from './testing/bundles.ts';
+import { createBundle, until, untilState, viewBundle } from './testing/bundles.ts';
 
 describe('the scheduler', () => {
   let clock: ManualClock;
@@ -35,5 +35,21 @@ describe('the scheduler', () => {
 
     await until(async () => (backlog.runs.get(uuid) === undefined ? true : undefined), 'it is looked over');
     isBusy = false;
+  });
+
+  it('looks everything over at once when a run that it would fail does not wait any more', async () => {
+    const uuid = await createBundle(server, { metadata: { request_queue: 'nobody', request_time: '1h' } });
+    await untilState(server, uuid, ['staged']);
+    const { backlog } = server.execution;
+    await until(async () => backlog.runs.get(uuid), 'it is known to wait');
+    const { database, events } = server.services;
+    // Nobody tells.
+    await database.queries.updateTable('bundle').set({ state: 'killed' }).where('uuid', '=', uuid).execute();
+    await database.queries.updateTable('user').set({ time_quota: 60 }).execute();
+
+    events.emit({ type: 'worker.changed', userId: 'x', workerId: 'x' });
+
+    await until(async () => (backlog.runs.get(uuid) === undefined ? true : undefined), 'it is forgotten');
+    expect((await viewBundle(server, uuid)).state).toBe('killed');
   });
 });
