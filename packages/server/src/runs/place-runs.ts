@@ -72,6 +72,7 @@ export async function placeRuns(
   });
 
   const byKey = new Map(workers.map((worker) => [keyOf(worker), worker]));
+  context.hints.keepWorkers((worker) => byKey.has(worker));
   const given = await assign(unit, context, decided.placements, byKey, now);
   const hints = await hint(
     unit,

@@ -5,6 +5,7 @@ import { manualClock } from '../testing/manual-clock.ts';
 import { databases, startTestServer, type TestServer } from '../testing/test-server.ts';
 import { originalWorker } from './testing/original-worker.ts';
 import { createBundle, until, untilState, uploadFile } from './testing/bundles.ts';
+import { GivenHints } from './prefetch.ts';
 import { scriptedWorker, type ScriptedWorker } from './testing/scripted-worker.ts';
 
 describe.each(databases)('hints (%s)', (database) => {
@@ -144,5 +145,19 @@ describe.each(databases)('hints (%s)', (database) => {
     } finally {
       await aging.close();
     }
+  });
+});
+
+describe('what workers were told to fetch', () => {
+  it('is not repeated again and again, and told anew to one that was away', () => {
+    const hints = new GivenHints();
+    const tell = (worker: string) => hints.isRepeated(worker, 'an image', 0);
+    while (!tell('stays'));
+    while (!tell('goes'));
+
+    hints.keepWorkers((worker) => worker === 'stays');
+
+    expect(tell('stays')).toBe(true);
+    expect(tell('goes')).toBe(false);
   });
 });

@@ -78,6 +78,11 @@ export class GivenHints {
     return this.#byRun.has(run);
   }
 
+  /** Forgets workers that are gone: one that comes back may have lost what it had, and many never come back. */
+  keepWorkers(isThere: (worker: string) => boolean): void {
+    for (const worker of this.#told.keys()) if (!isThere(worker)) this.#told.delete(worker);
+  }
+
   /** Forgets runs that wait no longer. */
   keepOnly(waits: (run: string) => boolean): void {
     for (const run of this.#byRun.keys()) if (!waits(run)) this.#byRun.delete(run);
