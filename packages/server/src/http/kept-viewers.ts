@@ -1,6 +1,6 @@
 /*
  * Whose tokens have been asked about lately: workers send hundreds of requests with one and the same. Dropped at once when an account or
- * a token changes here; a change by another server on the same database is noticed after a few seconds (docs/decisions/0811).
+ * a token changes here; a change by another server on the same database is noticed after a few seconds (docs/decisions/0812).
  */
 import { hashToken, tokenOwner } from '../accounts/tokens.ts';
 import type { Services } from '../services.ts';

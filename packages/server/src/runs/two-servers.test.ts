@@ -10,7 +10,7 @@ import { reportOf, scriptedWorker, type ScriptedWorker } from './testing/scripte
 const underWay = 'runs that are under way there have ended';
 const nobody = 'No worker is connected that may take your runs';
 const roundsOfEach = 2;
-const runsOfRound = 6;
+const runsOfRound = 4;
 
 describe.runIf(postgresqlPrograms() !== undefined || process.env['CI'] === 'true')(
   'two servers on one database',
