@@ -50,6 +50,7 @@ describe('command lines', () => {
     ['--min-workers 3 --max-workers 2', /--min-workers 3 is more than --max-workers 2/],
     ['--worker-tag a_b', /letters, digits and hyphens/],
     ['--sleep-time soon', /--sleep-time soon: write a number of seconds/],
+    ['--restart-after-seconds 0', /write a number of seconds, at least 0.1/],
     ['--server localhost', /is not the address of a server/],
     ['--worker-max-work-dir-size much', /write a size such as/],
   ])('values that cannot be: %s', (text, sentence) => {

@@ -58,7 +58,7 @@ export function readSettings(line: CommandLine): Settings {
     search: line.values('search'),
     sleepSeconds: secondsOf(line, 'sleep-time') ?? 0,
     startPauseSeconds: secondsOf(line, 'min-seconds-between-workers') ?? 0,
-    restartAfterSeconds: secondsOf(line, 'restart-after-seconds'),
+    restartAfterSeconds: secondsOf(line, 'restart-after-seconds', 0.1),
     prefilter: !line.has('no-prefilter'),
     once: line.has('once'),
     verbose: line.has('verbose'),

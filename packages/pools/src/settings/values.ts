@@ -14,13 +14,14 @@ export function wholeOf(line: CommandLine, name: string, least = 0): number | nu
   throw new StartProblem(`--${name} ${text}: write a whole number from ${least} to ${largestNumber}.`);
 }
 
-/** Seconds, fractions allowed. @throws StartProblem */
-export function secondsOf(line: CommandLine, name: string): number | null {
+/** Seconds, fractions allowed, from `least`. @throws StartProblem */
+export function secondsOf(line: CommandLine, name: string, least = 0): number | null {
   const text = line.value(name);
   if (text === undefined) return null;
   const number = /^\d+(?:\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
-  if (number <= largestNumber) return number;
-  throw new StartProblem(`--${name} ${text}: write a number of seconds.`);
+  if (number >= least && number <= largestNumber) return number;
+  const from = least === 0 ? '' : `, at least ${least}`;
+  throw new StartProblem(`--${name} ${text}: write a number of seconds${from}.`);
 }
 
 /** A size such as `10g`, as it was written. @throws StartProblem */

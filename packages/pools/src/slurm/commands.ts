@@ -16,7 +16,7 @@ const patience = 90_000;
 export const runSlurmCommand: RunCommand = (program, words, environment = {}) =>
   new Promise((resolve, reject) => {
     // Times as seconds since the epoch, whatever zone the cluster is in.
-    const env = { ...process.env, SLURM_TIME_FORMAT: '%s', ...environment };
+    const env = { ...ownEnvironment(process.env), SLURM_TIME_FORMAT: '%s', ...environment };
     execFile(
       program,
       words,
@@ -28,6 +28,21 @@ export const runSlurmCommand: RunCommand = (program, words, environment = {}) =>
       },
     );
   });
+
+/**
+ * Without what decides instead of the flags: `SBATCH_PARTITION` comes before the script's own, and jobs elsewhere are never found again.
+ * Those
+ * that no flag says are left. Where this program runs in a job itself, that job's variables would be taken for those of the new ones.
+ */
+function ownEnvironment(given: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(given).filter(([name]) => !decidesElse(name)));
+}
+
+function decidesElse(name: string): boolean {
+  return /^(?:SBATCH_(?!QOS$|RESERVATION$)|S(?:QUEUE|INFO|CANCEL|RUN)_|SLURM_(?!CONF(?:_SERVER)?$|JWT$))/.test(
+    name,
+  );
+}
 
 function missing(program: string): StartProblem {
   return new StartProblem(

@@ -3,8 +3,10 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { typeFlags } from '../open-pool.ts';
+import { parseCommandLine } from '../settings/command-line.ts';
 import { jobScript } from './script.ts';
-import type { SlurmSettings } from './settings.ts';
+import { readSlurmSettings, type SlurmSettings } from './settings.ts';
 
 const slurm: SlurmSettings = {
   partition: 'jag',
@@ -70,6 +72,24 @@ it('asks Slurm for what was asked for', () => {
     '#SBATCH --nodelist=n[1-3]',
     '#SBATCH --exclude=n2',
   ]);
+});
+
+it('names the output where it is, whatever that is called', () => {
+  expect(jobScript({ slurm, ...job, output: '/d/100%j/w.out' })).toContain('--output=/d/100%%j/w.out\n');
+});
+
+it.each(['1\n#SBATCH --uid=0', '1"', '1\\'])('what a line of a script cannot hold is refused: %j', (text) => {
+  const around = { login: 'me', currentDirectory: '/' };
+  for (const flag of ['time', 'constraint', 'slurm-work-dir', 'account']) {
+    const words = ['slurm-batch', '--partition', 'p', `--${flag}=${text}`];
+    expect(() => readSlurmSettings(parseCommandLine(words, typeFlags), around)).toThrow(
+      `--${flag} may hold no quotes`,
+    );
+  }
+  const words = parseCommandLine(['slurm-batch', '--partition', 'p'], typeFlags);
+  expect(() => readSlurmSettings(words, { ...around, currentDirectory: `/${text}` })).toThrow(
+    'cannot be named in a job script',
+  );
 });
 
 it('hands the worker the GPUs that Slurm shows, or none', () => {

@@ -39,7 +39,8 @@ function optionsOf(slurm: SlurmSettings, job: { comment: string; output: string 
     ['ntasks-per-node', '1'],
     ['time', slurm.time],
     ['open-mode', 'append'],
-    ['output', job.output],
+    // A percent sign would stand for something else.
+    ['output', job.output.replaceAll('%', '%%')],
     ['comment', job.comment],
     ...optional('account', account),
     ...optional('constraint', constraint),

@@ -52,21 +52,33 @@ export function readSlurmSettings(
     gpus: wholeOf(line, 'gpus') ?? 0,
     gpuType: oneLine(line, 'gpu-type'),
     memoryMegabytes: wholeOf(line, 'memory-mb', 1) ?? 1,
-    time: neededTextOf(line, 'time'),
+    time: oneLine(line, 'time') ?? '',
     account: line.value('account') === '' ? null : oneLine(line, 'account'),
     constraint: oneLine(line, 'constraint'),
     nodelist: oneLine(line, 'nodelist'),
     exclude: oneLine(line, 'exclude'),
-    directory: resolve(currentDirectory, oneLine(line, 'slurm-work-dir') ?? ''),
+    directory: directoryOf(line, currentDirectory),
     passwordFile: passwordFile === null ? null : resolve(currentDirectory, passwordFile),
     mostFailed: wholeOf(line, 'exit-after-num-failed'),
     dryRun: line.has('dry-run'),
   };
 }
 
+/** @throws StartProblem, also where the directory of this process has a name that no script can hold */
+function directoryOf(line: CommandLine, currentDirectory: string): string {
+  const directory = resolve(currentDirectory, oneLine(line, 'slurm-work-dir') ?? '');
+  if (!unwritable.test(directory)) return directory;
+  throw new StartProblem(
+    `${directory} cannot be named in a job script: name another --slurm-work-dir, without quotes and backslashes.`,
+  );
+}
+
+/** What a line of a script cannot hold. */
+const unwritable = /[\p{Cc}"\\]/u;
+
 /** A value that stands on a line of the script by itself. */
 function oneLine(line: CommandLine, name: string): string | null {
   const text = textOf(line, name);
-  if (text === null || !/[\n\r"]/.test(text)) return text;
-  throw new StartProblem(`--${name} may hold no quotes and no line breaks.`);
+  if (text === null || !unwritable.test(text)) return text;
+  throw new StartProblem(`--${name} may hold no quotes, no backslashes and no line breaks.`);
 }
