@@ -93,6 +93,23 @@ describe.runIf(postgresqlPrograms() !== undefined || process.env['CI'] === 'true
       expect(await queries.selectFrom('message').selectAll().execute()).toEqual([]);
     });
 
+    it('tell a worker that one of them holds what the other has given to it', async () => {
+      const worker = scriptedWorker(other, { id: 'held' });
+      await worker.checkin({ hold: 0 });
+      const answer = worker.checkin({ hold: 30 });
+      const { held } = other.execution.checkins;
+      await until(
+        async () => (held.isWaiting({ userId: '0', workerId: worker.id }) ? true : undefined),
+        'it is held',
+      );
+      const uuid = await createBundle(one);
+      await untilState(one, uuid, ['starting']);
+
+      clock.advance(5_000);
+
+      expect(await answer).toMatchObject([{ type: 'run', bundle: { uuid } }]);
+    });
+
     it('give no worker more than it has', async () => {
       const worker = scriptedWorker(one, { id: 'narrow', cpus: 2 });
       await worker.checkin({ hold: 0 });

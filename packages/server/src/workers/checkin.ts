@@ -35,6 +35,8 @@ const originalIdleHold = 5_000;
 const originalBusyHold = 1_000;
 /** When the worker was told a moment ago and still says the same, asking it again at once would keep both busy. */
 const repetitionHold = 1_000;
+/** What another server on the same database has queued for a worker is seen this late at most. */
+const safetyNet = 5_000;
 
 const nothing: CheckinAnswer = { messages: [null], lost: async () => undefined };
 
@@ -77,9 +79,10 @@ export async function checkIn(
     const milliseconds = repeats ? repetitionHold : holdTime(context, worker, request);
     const end = begun + milliseconds;
     for (let left = end - services.clock.elapsed(); left > 0; left = end - services.clock.elapsed()) {
-      const reason = await hold.wait(left);
+      const pause = Math.min(left, services.database.dialect.name === 'postgresql' ? safetyNet : left);
+      const reason = await hold.wait(pause);
       if (reason === 'replaced' || reason === 'closed') return nothing;
-      if (reason === 'timeout') break;
+      if (reason === 'timeout' && pause === left) break;
       const answer = await collect(context, contact, { again: false, onlyQueued: repeats });
       if (answer !== undefined) return answer;
     }
