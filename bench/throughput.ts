@@ -50,8 +50,12 @@ async function measure(engine: Engine): Promise<Row[]> {
     await probe(server.url, 0.1);
     const window = await observe(server, load, seconds);
     load.stop();
+    await server.restart();
+    const storm = new Load(server.url, server.token, workers, shape);
+    const arrival = await storm.arriveTogether();
+    storm.stop();
     const bare = await bareLives(await server.emptyDatabase(), bareRuns, together);
-    return rowsOf(engine, window, bare);
+    return [...rowsOf(engine, window, bare), arrivalRow(engine, arrival, storm.take())];
   } finally {
     await server.stop();
   }
@@ -160,6 +164,17 @@ function rowsOf(engine: Engine, window: Window, bare: number): Row[] {
       holds: window.peak < 500e6,
     },
   ];
+}
+
+function arrivalRow(engine: Engine, arrival: number, { refused }: Observed): Row {
+  if (refused.length > 0) console.error(`  refused ${refused.length}, such as: ${refused[0]}`);
+  return {
+    what: `all workers check in at once, after the server has been killed and started again (${workers} workers, ${engine})`,
+    ours: `the last is answered after ${milliseconds(arrival)}`,
+    floor: '-',
+    bound: '< 5 s',
+    holds: arrival < 5000 && refused.length === 0,
+  };
 }
 
 function pause(length: number): Promise<void> {

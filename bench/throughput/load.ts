@@ -44,6 +44,13 @@ export class Load implements Heard {
     }
   }
 
+  /** All of them check in, in the same moment. Answers the milliseconds until the last one is answered. */
+  async arriveTogether(): Promise<number> {
+    const began = performance.now();
+    await Promise.all(this.#workers.map((worker) => worker.arrive()));
+    return performance.now() - began;
+  }
+
   stop(): void {
     for (const worker of this.#workers) worker.stop();
   }

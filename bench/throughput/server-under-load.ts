@@ -3,6 +3,7 @@ import { clientDefaults } from '@sheaf/domain';
 import { requirePostgres } from '@sheaf/testkit';
 import { Installation } from '../../tests/support/installation.ts';
 import { join } from 'node:path';
+import { end } from '../../tests/support/launch.ts';
 import { openRead, type ReadDatabase } from './read-database.ts';
 
 export type Engine = 'sqlite' | 'postgresql';
@@ -16,6 +17,8 @@ export interface ServerUnderLoad {
   queue(count: number): Promise<void>;
   /** Where there is an empty database of the same engine, beside the server's own. */
   emptyDatabase(): Promise<string>;
+  /** Ends it in the middle of its work, and starts it again at the same address. */
+  restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -52,6 +55,10 @@ export async function startServerUnderLoad(engine: Engine): Promise<ServerUnderL
       },
       emptyDatabase: async () =>
         (await postgres?.freshDatabase()) ?? join(installation.home, 'database/bare.sqlite'),
+      async restart() {
+        await end(installation.server, 'SIGKILL');
+        await installation.startServer();
+      },
       async stop() {
         await database.close();
         await installation.stop();

@@ -60,6 +60,12 @@ export class SimulatedWorker {
     this.#talk = new Connection(url, token);
   }
 
+  /** Checks in once. */
+  async arrive(): Promise<void> {
+    await this.#held.ready();
+    await this.#ask(this.#held, 'checkin', { ...this.#describe(), hold: 0 });
+  }
+
   /** Checks in until it is stopped. */
   async run(): Promise<void> {
     await Promise.all([this.#held.ready(), this.#talk.ready()]);

@@ -42,8 +42,10 @@ export async function lockHeld(
  */
 export async function lockOwners(unit: UnitOfWork, uuids: readonly string[]): Promise<void> {
   if (!unit.dialect.locksRows || uuids.length === 0) return;
-  const bundles = await lockBundles(unit, uuids);
-  const owners = new Set([...bundles.values()].flatMap(({ owner_id: owner }) => owner ?? []));
+  const { rows } = await sql<{ owner_id: string | null }>`select bundle.owner_id
+    from ${givenTexts(unit.dialect, uuids)} as wanted join bundle on bundle.uuid = wanted.given
+    order by bundle.id ${unit.dialect.rowLock}`.execute(unit.queries);
+  const owners = new Set(rows.flatMap(({ owner_id: owner }) => owner ?? []));
   await sql`select account.id from ${givenTexts(unit.dialect, owners)} as wanted
     join "user" as account on account.id = wanted.given order by account.id ${unit.dialect.rowLock}`.execute(
     unit.queries,
