@@ -43,7 +43,8 @@ describe.runIf(postgresqlPrograms() !== undefined || process.env['CI'] === 'true
           .where('name', 'in', ['one', 'two'])
           .execute();
         expect(rows).toEqual([{ disk_used: 2 }, { disk_used: 2 }]);
-        expect(attempts).toBe(3);
+        // The one begun again may take the row before the other has noticed that it is free: then they meet once more.
+        expect(attempts).toBeGreaterThanOrEqual(3);
         expect(announced.toSorted()).toEqual(['back', 'forth']);
       } finally {
         await server.close();
