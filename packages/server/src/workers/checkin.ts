@@ -35,8 +35,8 @@ const originalIdleHold = 5_000;
 const originalBusyHold = 1_000;
 /** When the worker was told a moment ago and still says the same, asking it again at once would keep both busy. */
 const repetitionHold = 1_000;
-/** What another server on the same database has queued for a worker is seen this late at most. */
-const safetyNet = 5_000;
+/** What another server on the same database has queued for a worker is seen this late at most. The embedded one has one server. */
+const safetyNet = { postgresql: 5_000, sqlite: Number.POSITIVE_INFINITY } as const;
 
 const nothing: CheckinAnswer = { messages: [null], lost: async () => undefined };
 
@@ -79,7 +79,7 @@ export async function checkIn(
     const milliseconds = repeats ? repetitionHold : holdTime(context, worker, request);
     const end = begun + milliseconds;
     for (let left = end - services.clock.elapsed(); left > 0; left = end - services.clock.elapsed()) {
-      const pause = Math.min(left, services.database.dialect.name === 'postgresql' ? safetyNet : left);
+      const pause = Math.min(left, safetyNet[services.database.dialect.name]);
       const reason = await hold.wait(pause);
       if (reason === 'replaced' || reason === 'closed') return nothing;
       if (reason === 'timeout' && pause === left) break;
