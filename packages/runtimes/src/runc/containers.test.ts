@@ -16,17 +16,17 @@ import { join } from 'node:path';
 import {
   bareImages,
   describeWith,
-  pythonImage,
   requireDockerEngine,
   requireRegistry,
   requireRunc,
   type BareImages,
   type Registry,
 } from '@sheaf/testkit';
-import { afterAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { benchFor, forkMany, never } from '../conformance/bench.conformance.ts';
 import type { PreparedImage, RunSpecification } from '../port.ts';
 import { connectRuncRuntime } from './connect.ts';
+import { fillStore } from './fixtures/filled-store.ts';
 
 const worker = `runc-${process.pid}`;
 const quietly = { signal: never, onProgress: () => undefined };
@@ -37,14 +37,16 @@ describeWith('runs of runc', [requireRunc, requireDockerEngine, requireRegistry]
   let bare: BareImages;
   let python: PreparedImage;
   const bench = benchFor({
-    open: () => connectRuncRuntime({ directory, worker }),
-    async image(runtime) {
-      registry = await requireRegistry();
-      bare = await bareImages(registry);
-      python = await runtime.prepareImage(await pythonImage(registry), quietly);
-      return python;
+    async open() {
+      python = await fillStore(directory);
+      return connectRuncRuntime({ directory, worker });
     },
+    image: () => Promise.resolve(python),
   });
+  beforeAll(async () => {
+    registry = await requireRegistry();
+    bare = await bareImages(registry);
+  }, 240_000);
   afterAll(async () => {
     await registry.stop();
     rmSync(directory, { recursive: true });
