@@ -1,8 +1,9 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EngineClient } from '@sheaf/runtimes/testing';
 import { expect, it } from 'vitest';
+import { eventually } from '../eventually.ts';
 import { runProcess } from '../processes.ts';
 import { bareImages } from '../images/bare.ts';
 import { forgetImage } from '../images/engine-images.ts';
@@ -96,5 +97,24 @@ describeWith('Slurm for tests', [requireSlurm], () => {
       await slurm.stop();
       rmSync(directory, { recursive: true });
     }
+  }, 60_000);
+
+  it('takes its jobs along, and what they have started', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'sheaf-slurm-test-'));
+    const slurm = await requireSlurm();
+    let pid = '';
+    try {
+      const file = join(directory, 'pid');
+      await slurm.submit(`setsid env -i sleep 600 & echo $! >${file}; wait`);
+      pid = await eventually(
+        'the job',
+        () => (existsSync(file) && readFileSync(file, 'utf8').trim()) || undefined,
+      );
+    } finally {
+      await slurm.stop();
+      rmSync(directory, { recursive: true });
+    }
+
+    await eventually('its end', () => !existsSync(`/proc/${pid}`) || undefined);
   }, 60_000);
 });

@@ -2,11 +2,12 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type AddressInfo } from 'node:net';
 import { once } from 'node:events';
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, hostname, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { eventually } from '../eventually.ts';
 import { runProcess, startProcess, type StartedProcess } from '../processes.ts';
+import { endMarkedProcesses, isAlive } from './marked-processes.ts';
 import { requireProgram } from './packages.ts';
 import { requirement } from './requirement.ts';
 import { SkipReason } from './skip-reason.ts';
@@ -44,11 +45,18 @@ async function available(): Promise<void> {
 /** A cluster that nobody else uses; several may be there at once. */
 export const requireSlurm = requirement<Slurm>(available, startSlurm);
 
+const directoryPrefix = 'sheaf-slurm-';
+const configurationFile = 'slurm.conf';
+/** File with the process that a cluster belongs to. */
+const ownerFile = 'owner';
+
 async function startSlurm(): Promise<Slurm> {
-  const directory = await mkdtemp(join(tmpdir(), 'sheaf-slurm-'));
+  await removeLeftClusters();
+  const directory = await mkdtemp(join(tmpdir(), directoryPrefix));
+  await writeFile(join(directory, ownerFile), String(process.pid));
   // Jobs of every user ask munge who they are.
   await chmod(directory, 0o755);
-  const configuration = join(directory, 'slurm.conf');
+  const configuration = join(directory, configurationFile);
   const environment = { SLURM_CONF: configuration };
   const env = { ...process.env, ...environment };
   const daemons: StartedProcess[] = [];
@@ -56,8 +64,12 @@ async function startSlurm(): Promise<Slurm> {
   const call = async (name: string, ...words: string[]) => runProcess(await program(name), words, { env });
   const stop = async (): Promise<void> => {
     for (const daemon of daemons.toReversed()) await daemon.stop();
+    endJobs(directory);
+    process.off('exit', endWithTestRun);
     await rm(directory, { recursive: true, force: true });
   };
+  const endWithTestRun = () => endJobs(directory);
+  process.once('exit', endWithTestRun);
   let controller: StartedProcess | undefined;
   const startController = async (): Promise<void> => {
     controller = startProcess(await program('slurmctld'), ['-D', '-i'], { env });
@@ -107,6 +119,23 @@ async function startSlurm(): Promise<Slurm> {
     stopController: async () => void (await controller?.stop()),
     stop,
   };
+}
+
+/** Slurm leaves jobs running when its daemons end: they could come back. */
+function endJobs(directory: string): void {
+  endMarkedProcesses('SLURM_CONF', join(directory, configurationFile));
+}
+
+/** Of test runs that were killed. */
+async function removeLeftClusters(): Promise<void> {
+  for (const name of await readdir(tmpdir())) {
+    if (!name.startsWith(directoryPrefix)) continue;
+    const directory = join(tmpdir(), name);
+    const owner = await readFile(join(directory, ownerFile), 'utf8').catch(() => '');
+    if (owner === '' || isAlive(Number(owner))) continue;
+    endJobs(directory);
+    await rm(directory, { recursive: true, force: true });
+  }
 }
 
 async function startMunge(directory: string): Promise<StartedProcess> {
