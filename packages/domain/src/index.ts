@@ -131,17 +131,12 @@ export {
 export {
   dependencyCacheKey,
   hintsPerWorker,
-  type Assignment,
   type Hint,
-  type Plan,
   type PlanDependency,
-  type PlanInput,
   type PlanWorker,
-  type StagedRun,
 } from './schedule/plan-types.ts';
 export type { Line, PriorityLevel, QueuedRun, UserBacklog } from './schedule/backlog.ts';
 export { Ordered } from './schedule/ordered.ts';
-export { plan } from './schedule/plan.ts';
 export { planBacklog, type Placement } from './schedule/plan-backlog.ts';
 export type { Explanation } from './schedule/waiting.ts';
 export { noWorkerText } from './schedule/reason.ts';

@@ -1,11 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { success } from '../outcome.ts';
-import { backlogOf } from './backlog.ts';
 import { planBacklog } from './plan-backlog.ts';
-import { plan } from './plan.ts';
 import type { PlanInput } from './plan-types.ts';
 import { planInput } from './testing/inputs.ts';
+import { backlogOf, plan } from './testing/plan.ts';
 import { planRunByRun } from './testing/run-by-run-plan.ts';
 
 /** The same with few things asked for, so that many runs wait in one line. */

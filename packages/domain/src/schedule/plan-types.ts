@@ -1,7 +1,7 @@
 import type { Outcome } from '../outcome.ts';
 import type { ResourceRequest } from './request.ts';
 
-/** What the scheduler decides from (execution.md §13). Plain data: the caller reads it, `plan` leaves it untouched. */
+/** What the scheduler decides from (execution.md §13). Plain data: the caller reads it, the plan leaves it untouched. */
 export interface PlanInput {
   /** In creation order. */
   runs: readonly StagedRun[];

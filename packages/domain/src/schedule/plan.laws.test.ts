@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { success } from '../outcome.ts';
-import { plan } from './plan.ts';
+import { plan } from './testing/plan.ts';
 import { hintsPerWorker, type PlanInput, type PlanWorker, type StagedRun } from './plan-types.ts';
 import { planInput as input, user, users } from './testing/inputs.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { failure, success } from '../outcome.ts';
-import { plan } from './plan.ts';
+import { plan } from './testing/plan.ts';
 import {
   dependencyCacheKey,
   hintsPerWorker,

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { hasFailedEverywhere, waitsForQuota } from './reason-kind.ts';
 import type { PlanWorker, StagedRun } from './plan-types.ts';
-import { plan } from './plan.ts';
+import { plan } from './testing/plan.ts';
 import { defaultRequestSettings, resolveRequest } from './request.ts';
 
 const worker: PlanWorker = {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { success } from '../outcome.ts';
-import { backlogOf } from './backlog.ts';
+import { backlogOf } from './testing/plan.ts';
 import type { StagedRun } from './plan-types.ts';
 import { Turns, type Shares } from './turns.ts';
 

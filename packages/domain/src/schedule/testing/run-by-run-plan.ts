@@ -1,5 +1,5 @@
 /*
- * What a plan is, said in the simplest way: every run is looked at, one by one. `plan` has to answer the same, at less cost.
+ * What a plan is, said in the simplest way: every run is looked at, one by one. `planBacklog` has to answer the same, at less cost.
  */
 import { candidateIndex, type Candidates } from '../candidates.ts';
 import { canRunImage, hasRoom, mayTake, occupy, viewsOf, type WorkerView } from '../pool.ts';
