@@ -1,4 +1,5 @@
 /** The flags of `azure-batch` (execution.md §27.4). */
+import { sizeFlags, userFlag, workerImageFlag } from '../settings/container-flags.ts';
 import type { Flag } from '../settings/flag.ts';
 
 export const azureFlags = [
@@ -22,13 +23,7 @@ export const azureFlags = [
     required: true,
     help: 'Job that workers are tasks of; its pool has to run containers.',
   },
-  { name: 'cpus', value: 'N', default: '1', help: 'Processors of each worker.' },
-  { name: 'gpus', value: 'N', default: '0', help: 'GPUs of each worker.' },
-  { name: 'memory-mb', value: 'N', default: '2048', help: 'Memory of each worker, in megabytes.' },
-  { name: 'user', value: 'NAME', default: 'root', help: 'User that the worker runs as in its container.' },
-  {
-    name: 'worker-image',
-    value: 'IMAGE',
-    help: 'Image with cl-worker. Default: codalab/worker, of the version in CODALAB_VERSION, or else latest.',
-  },
+  ...sizeFlags,
+  userFlag,
+  workerImageFlag,
 ] as const satisfies readonly Flag[];

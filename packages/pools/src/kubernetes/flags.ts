@@ -1,4 +1,5 @@
 /** The flags of `kubernetes` (execution.md §27.4). */
+import { sizeFlags, workerImageFlag } from '../settings/container-flags.ts';
 import type { Flag } from '../settings/flag.ts';
 
 export const kubernetesFlags = [
@@ -32,12 +33,6 @@ export const kubernetesFlags = [
     value: 'NAME',
     help: 'Keep the work directory on the claim NAME-claim, which the nodes share, instead of on each node.',
   },
-  { name: 'cpus', value: 'N', default: '1', help: 'Processors of each worker.' },
-  { name: 'gpus', value: 'N', default: '0', help: 'GPUs of each worker.' },
-  { name: 'memory-mb', value: 'N', default: '2048', help: 'Memory of each worker, in megabytes.' },
-  {
-    name: 'worker-image',
-    value: 'IMAGE',
-    help: 'Image with cl-worker. Default: codalab/worker, of the version in CODALAB_VERSION, or else latest.',
-  },
+  ...sizeFlags,
+  workerImageFlag,
 ] as const satisfies readonly Flag[];

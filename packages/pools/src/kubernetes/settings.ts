@@ -3,7 +3,8 @@ import { certificateOf, type ClusterAccess } from '@sheaf/runtimes/kubernetes';
 import { readFileSync } from 'node:fs';
 import type { CommandLine } from '../settings/command-line.ts';
 import { StartProblem } from '../settings/start-problem.ts';
-import { neededTextOf, textOf, wholeOf } from '../settings/values.ts';
+import { sizeOf } from '../settings/size.ts';
+import { neededTextOf, textOf } from '../settings/values.ts';
 import { workerImageOf } from '../settings/worker-image.ts';
 
 export interface KubernetesSettings {
@@ -37,9 +38,7 @@ export function readKubernetesSettings(
     },
     runtime,
     nfsVolume: textOf(line, 'nfs-volume-name'),
-    cpus: wholeOf(line, 'cpus', 1) ?? 1,
-    gpus: wholeOf(line, 'gpus') ?? 0,
-    memoryMegabytes: wholeOf(line, 'memory-mb', 1) ?? 1,
+    ...sizeOf(line),
     image: workerImageOf(line, environment),
   };
 }
