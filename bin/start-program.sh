@@ -21,4 +21,4 @@ fi
 
 # As scripts/small-memory.mjs says.
 export MALLOC_ARENA_MAX="${MALLOC_ARENA_MAX:-2}"
-exec node --max-semi-space-size=2 "$bundle" "$@"
+exec node --max-semi-space-size=8 "$bundle" "$@"
