@@ -5,6 +5,7 @@ import { describeWith, requireDockerEngine } from '@sheaf/testkit';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import type { EngineAddress } from '../engine/address.ts';
 import { EngineClient } from '../engine/client.ts';
+import { metadataServices } from '../firewall/metadata.ts';
 import { firewallRules, protectHost } from './firewall.ts';
 import { claimedNetworks, claimNetworks } from './network-claims.ts';
 import { ensureNetwork, runNetworks } from './networks.ts';
@@ -41,6 +42,8 @@ describeWith('networks and firewall rules', [requireDockerEngine], () => {
     const ours = stdout.split('\n').filter((line) => /^-A (?:INPUT|DOCKER-USER) /.test(line));
     return ours.filter((line) => line.includes(`sh-${runNetworks(of).key}-`)).length;
   };
+  /** One for each metadata service and one for the host, for each of two networks. */
+  const rulesOfBoth = 2 * (metadataServices.length + 1);
   const both = () => [`${prefix}_ext`, `${prefix}_int`];
   /** As a worker that was killed leaves them. */
   const leaveBehind = async (of: string) => {
@@ -54,7 +57,7 @@ describeWith('networks and firewall rules', [requireDockerEngine], () => {
   it('go with the worker', async () => {
     const runtime = await open();
     expect(await networksOf()).toEqual(both());
-    expect(await rulesOf()).toBe(4);
+    expect(await rulesOf()).toBe(rulesOfBoth);
 
     await runtime.close();
 
@@ -67,7 +70,7 @@ describeWith('networks and firewall rules', [requireDockerEngine], () => {
 
     await first.close();
     expect(await networksOf()).toEqual(both());
-    expect(await rulesOf()).toBeGreaterThanOrEqual(4);
+    expect(await rulesOf()).toBeGreaterThanOrEqual(rulesOfBoth);
 
     await second.close();
     expect(await networksOf()).toEqual([]);
@@ -97,7 +100,7 @@ describeWith('networks and firewall rules', [requireDockerEngine], () => {
     const runtime = await open();
     await runtime.close();
     expect(await networksOf(other)).toHaveLength(2);
-    expect(await rulesOf(other)).toBe(4);
+    expect(await rulesOf(other)).toBe(rulesOfBoth);
 
     await claim?.release();
     const next = await open();
