@@ -56,7 +56,7 @@ async function breath(): Promise<void> {
 }
 
 /** The event loop takes one new connection in a turn, and turns without work cost microseconds. */
-const turnsBetween = 4;
+const turnsBetween = 16;
 
 /** Node 24 has SQLite built in; before, a prebuilt module with the same interface. */
 async function connect(file: string): Promise<SqliteConnection> {
