@@ -14,6 +14,8 @@ const records = [
 it('the kernel tells in which group it killed', () => {
   expect(tellsOfKill(records, 'c0ffee')).toBe(true);
   expect(tellsOfKill(records, 'decaf')).toBe(false);
+  expect(tellsOfKill(records, 'c0')).toBe(false);
+  expect(tellsOfKill(records, 'ffee')).toBe(false);
   expect(tellsOfKill([records[0] ?? '', records[2] ?? ''], 'c0ffee')).toBe(false);
 });
 

@@ -26,9 +26,18 @@ export function wasKilledForMemory(group: string, log: string = kernelLog): bool
 export function tellsOfKill(records: Iterable<string>, group: string): boolean {
   for (const record of records) {
     const victim = /oom-kill:.*[,;]task_memcg=(?<group>[^,]*)/.exec(record)?.groups?.['group'];
-    if (victim?.includes(group) === true) return true;
+    if (victim !== undefined && namesWhole(victim, group)) return true;
   }
   return false;
+}
+
+/** `/docker/<id>` and `docker-<id>.scope` are of the group, an identifier that has its name in the middle is another's. */
+function namesWhole(path: string, name: string): boolean {
+  const parts = path.split(name);
+  return parts.some(
+    (after, index) =>
+      index > 0 && !/[0-9A-Za-z]$/.test(parts[index - 1] ?? '') && !/^[0-9A-Za-z]/.test(after),
+  );
 }
 
 /** Each read answers one record. */
