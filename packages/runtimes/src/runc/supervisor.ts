@@ -5,6 +5,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import type { Readable } from 'node:stream';
+import { saysSomething } from '../command/first-word.ts';
 import { readLog } from '../sandbox/record.ts';
 import { startedDescriptor } from './bundle.ts';
 import type { RuncPaths } from './record.ts';
@@ -68,13 +69,4 @@ function killSupervisor(child: ChildProcess): void {
   if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) {
     process.kill(-child.pid, 'SIGKILL');
   }
-}
-
-function saysSomething(child: ChildProcess, pipe: Readable): Promise<boolean> {
-  return new Promise((resolve, reject) => {
-    pipe.once('data', () => resolve(true));
-    pipe.once('close', () => resolve(false));
-    pipe.once('error', reject);
-    child.once('error', reject);
-  });
 }

@@ -4,6 +4,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import type { Readable } from 'node:stream';
+import { saysSomething } from '../command/first-word.ts';
 import { RuntimeError } from '../port.ts';
 import { readLog, type RunPaths } from './record.ts';
 
@@ -13,18 +14,22 @@ export const descriptors = { started: 3, times: 7, info: 8, alive: 9 } as const;
 // Opening the pipe for both directions does not wait for a reader. Only the inner shell joins the control groups: a run that
 // uses up its memory must not take its supervisor along. util-linux before 2.39 ends with status 1 when what it started was
 // killed; a run that was stopped is told apart by the mark that the stop left. Room for the status is taken at the start: the
-// command may leave none.
+// command may leave none. So is room for the word of who is 1 inside: bubblewrap that cannot write it gives up, but not the process
+// it has made, which would hold all pipes and wait for ever. What is left in the groups after the end is such a remainder.
 const supervisorScript = `
 state=$1 groups=$2
 shift 2
-echo $$ >"$state/supervisor" && echo '   ' >"$state/exit" && mkfifo -m 600 "$state/alive" && exec ${descriptors.alive}<>"$state/alive" || exit 1
+echo $$ >"$state/supervisor" && echo '   ' >"$state/exit" && printf '%256s' '' >"$state/info" && mkfifo -m 600 "$state/alive" && exec ${descriptors.alive}<>"$state/alive" || exit 1
 (
   for group in $groups; do
     echo 0 >"$group/cgroup.procs" || exit 1
   done
   exec "$@"
-) </dev/null >"$state/log" 2>&1 ${descriptors.times}>"$state/times" ${descriptors.info}>"$state/info"
+) </dev/null >"$state/log" 2>&1 ${descriptors.times}>"$state/times" ${descriptors.info}<>"$state/info"
 code=$?
+for group in $groups; do
+  kill -9 $(cat "$group/cgroup.procs") 2>/dev/null
+done
 [ $code = 1 ] && [ -e "$state/stopped" ] && code=137
 printf '%3d\\n' $code 1<>"$state/exit"
 `;
@@ -136,15 +141,6 @@ function killGroup(child: ChildProcess): void {
   if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) {
     process.kill(-child.pid, 'SIGKILL');
   }
-}
-
-function saysSomething(child: ChildProcess, pipe: Readable): Promise<boolean> {
-  return new Promise((resolve, reject) => {
-    pipe.once('data', () => resolve(true));
-    pipe.once('close', () => resolve(false));
-    pipe.once('error', reject);
-    child.once('error', reject);
-  });
 }
 
 async function lastWords(paths: RunPaths): Promise<string> {
