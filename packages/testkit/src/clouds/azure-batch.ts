@@ -70,14 +70,12 @@ export class ScriptedAzureBatch {
   /** Two a page, so that pages are read. */
   #list(url: URL): Answer {
     const from = Number(url.searchParams.get('skip') ?? 0);
-    const value = this.tasks
-      .slice(from, from + 2)
-      .map(({ body, state, creationTime, executionInfo }) => ({
-        id: body.id,
-        state,
-        creationTime,
-        executionInfo,
-      }));
+    const value = this.tasks.slice(from, from + 2).map(({ body, state, creationTime, executionInfo }) => ({
+      id: body.id,
+      state,
+      creationTime,
+      executionInfo,
+    }));
     const next = new URL(url);
     next.searchParams.set('skip', String(from + 2));
     const more = this.tasks.length > from + 2 ? { 'odata.nextLink': next.toString() } : {};
