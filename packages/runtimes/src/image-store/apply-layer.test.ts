@@ -7,6 +7,7 @@ import {
   readFileSync,
   readlinkSync,
   rmSync,
+  statSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -174,6 +175,20 @@ describe('a layer that means harm', () => {
 
     expect(readdirSync(join(place, 'outside'))).toEqual([]);
     expect(existsSync(join(root, 'outside/file'))).toBe(true);
+  });
+
+  it('sets no times of what has taken the place of a directory', async () => {
+    mkdirSync(join(place, 'outside/a'), { recursive: true });
+    const before = statSync(join(place, 'outside/a')).mtimeMs;
+    await apply([
+      { name: 'd/a', type: '5' },
+      { name: 'd', type: '2', link: '../outside' },
+      { name: 'e/a', type: '5' },
+      { name: 'e', body: 'x' },
+    ]);
+
+    expect(statSync(join(place, 'outside/a')).mtimeMs).toBe(before);
+    expect(readFileSync(join(root, 'e'), 'utf8')).toBe('x');
   });
 
   it('never touches anything outside, whatever is in it', async () => {

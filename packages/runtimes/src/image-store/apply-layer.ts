@@ -56,7 +56,7 @@ class Layer implements AppliedLayer {
   /** The directories in which that is. */
   readonly #around = new Set<string>();
   /** Times of directories are set at the end: each file that comes would change them. */
-  readonly #times: [string, number][] = [];
+  readonly #times = new Map<string, number>();
   bytes = 0;
   leftOut = 0;
 
@@ -81,7 +81,7 @@ class Layer implements AppliedLayer {
   }
 
   finish(): void {
-    for (const [path, modified] of this.#times.toReversed()) utimesSync(bytesOf(path), modified, modified);
+    for (const [path, modified] of this.#times) utimesSync(bytesOf(path), modified, modified);
   }
 
   #takeAway(parent: string, name: string): void {
@@ -103,11 +103,25 @@ class Layer implements AppliedLayer {
     const found = lookAt(path);
     if (found === undefined) return;
     if (!this.#brought.has(path) && !this.#around.has(path)) {
-      remove(path);
+      this.#remove(path, found);
       return;
     }
     if (!found.isDirectory()) return;
     for (const child of readdirSync(bytesOf(path), 'latin1')) this.#removeOld(`${path}/${child}`);
+  }
+
+  #makeRoom(path: string): void {
+    const found = lookAt(path);
+    if (found !== undefined) this.#remove(path, found);
+  }
+
+  /** Never follows a link. What takes the place of a directory may be a link: the times to be set there are dropped. */
+  #remove(path: string, found: { isDirectory(): boolean }): void {
+    rmSync(bytesOf(path), { recursive: true, force: true });
+    if (!found.isDirectory()) return;
+    for (const known of this.#times.keys()) {
+      if (known === path || known.startsWith(`${path}/`)) this.#times.delete(known);
+    }
   }
 
   async #put(path: string, member: TarMember): Promise<void> {
@@ -138,7 +152,7 @@ class Layer implements AppliedLayer {
   #makeDirectory(path: string, member: TarMember): void {
     const found = lookAt(path);
     if (found?.isDirectory() !== true) {
-      if (found !== undefined) remove(path);
+      if (found !== undefined) this.#remove(path, found);
       mkdirSync(bytesOf(path));
     }
     this.#adopt(path, member);
@@ -148,11 +162,11 @@ class Layer implements AppliedLayer {
     const { uid, gid, modified } = member.attributes();
     lchownSync(bytesOf(path), uid, gid);
     chmodSync(bytesOf(path), member.mode & 0o7777);
-    this.#times.push([path, modified]);
+    this.#times.set(path, modified);
   }
 
   async #writeFile(path: string, member: TarMember): Promise<void> {
-    if (lookAt(path) !== undefined) remove(path);
+    this.#makeRoom(path);
     const attributes = member.attributes();
     const { mode, size } = member;
     if (size <= small) {
@@ -184,7 +198,7 @@ class Layer implements AppliedLayer {
       throw new DamagedImageError(`it has a link to a file that is not in it (${target.slice(0, 200)})`);
     }
     if (source === path) return;
-    if (lookAt(path) !== undefined) remove(path);
+    this.#makeRoom(path);
     linkSync(bytesOf(source), bytesOf(path));
   }
 
@@ -192,17 +206,12 @@ class Layer implements AppliedLayer {
     if (member.link.length === 0 || member.link.includes(0)) {
       throw new DamagedImageError('it has a link that leads nowhere');
     }
-    if (lookAt(path) !== undefined) remove(path);
+    this.#makeRoom(path);
     const { uid, gid, modified }: TarAttributes = member.attributes();
     symlinkSync(member.link, bytesOf(path));
     lchownSync(bytesOf(path), uid, gid);
     lutimesSync(bytesOf(path), modified, modified);
   }
-}
-
-/** Never follows a link. */
-function remove(path: string): void {
-  rmSync(bytesOf(path), { recursive: true, force: true });
 }
 
 function writeWhole(file: number, bytes: Buffer): void {
