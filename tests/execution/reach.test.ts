@@ -179,8 +179,12 @@ function testSessions(place: () => Place): void {
       return code === 0 ? true : undefined;
     });
     const { worker } = installation;
-    worker?.kill('SIGTERM');
+    if (worker === undefined) throw new Error('There is no worker');
+    const gone = once(worker, 'exit');
+    worker.kill('SIGTERM');
     const { code, stderr } = await exec;
+    // The session ends a moment before the worker does.
+    await gone;
     await installation.startWorker();
 
     expect(code).toBe(1);
