@@ -162,9 +162,9 @@ it('a pod is asked for what the run asks for, with its files read-only where the
       epoch: 2,
       command: 'true',
       image: null,
-      directory: '/work/runs/0x1',
+      directory: '/worker/runs/0x1',
       mounts: [
-        { source: '/work/cache/a', target: '/0x1/data' },
+        { source: '/worker/cache/a', target: '/0x1/data' },
         { source: '/store/b', target: '/0x1/more' },
       ],
       environment: {},
@@ -177,7 +177,7 @@ it('a pod is asked for what the run asks for, with its files read-only where the
     image: 'debian:12',
     worker: 'w',
     owner: { uid: 7, gid: 8 },
-    workDirectory: '/work',
+    workDirectory: '/worker',
     node: 'node-1',
   });
 
@@ -201,7 +201,7 @@ it('a pod is asked for what the run asks for, with its files read-only where the
         },
       ],
       volumes: [
-        { name: 'path-0', hostPath: { path: '/work' } },
+        { name: 'path-0', hostPath: { path: '/worker' } },
         { name: 'path-1', hostPath: { path: '/store/b' } },
         { name: 'shm', emptyDir: { medium: 'Memory', sizeLimit: '64' } },
       ],
