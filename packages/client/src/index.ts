@@ -66,3 +66,4 @@ export {
   type WorksheetBlock,
   type WorksheetItem,
 } from './resources/worksheets.ts';
+export { serverAddress } from './server-address.ts';

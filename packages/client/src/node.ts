@@ -5,3 +5,4 @@ export { InvalidJsonFileError, readJsonFile, updateJsonFile } from './node/json-
 export { fileTokenStore } from './node/file-token-store.ts';
 export { CredentialsProblem, readCredentialsFile, readPasswordFile } from './node/credentials-file.ts';
 export { terminalPrompt, type Prompt } from './node/prompt.ts';
+export { describeFlag } from './node/flag-help.ts';

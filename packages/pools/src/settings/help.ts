@@ -1,10 +1,8 @@
 /** The texts of `cl-worker-manager --help` and `cl-worker-manager <kind> --help`. */
+import { describeFlag } from '@sheaf/client/node';
 import type { TypeFlags } from './command-line.ts';
 import { commonFlags } from './common-flags.ts';
 import { poolTypes, type Flag, type PoolType } from './flag.ts';
-
-const width = 100;
-const indent = ' '.repeat(6);
 
 const kinds: Readonly<Record<PoolType, string>> = {
   'slurm-batch': 'jobs of a Slurm cluster, on which sbatch works from here',
@@ -43,23 +41,5 @@ export function helpText(type: PoolType | undefined, typeFlags: TypeFlags): stri
 }
 
 function describeAll(flags: readonly Flag[]): string {
-  return flags.map(describe).join('\n');
-}
-
-function describe(flag: Flag): string {
-  const head = `  --${flag.name}${flag.value === undefined ? '' : ` ${flag.value}`}`;
-  const words = flag.default === undefined ? flag.help : `${flag.help} Default: ${flag.default}.`;
-  return [flag.required === true ? `${head}  (required)` : head, ...wrap(words)].join('\n');
-}
-
-function wrap(text: string): string[] {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line !== '' && indent.length + line.length + 1 + word.length > width) {
-      lines.push(indent + line);
-      line = word;
-    } else line = line === '' ? word : `${line} ${word}`;
-  }
-  return [...lines, indent + line];
+  return flags.map((flag) => describeFlag(flag, flag.required === true ? 'required' : undefined)).join('\n');
 }

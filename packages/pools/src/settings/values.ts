@@ -1,4 +1,5 @@
 /** Reads the values of flags. Each refuses in one sentence that says what to write instead. */
+import { serverAddress } from '@sheaf/client';
 import { parseSize } from '@sheaf/domain';
 import type { CommandLine } from './command-line.ts';
 import { StartProblem } from './start-problem.ts';
@@ -56,12 +57,7 @@ export function neededTextOf(line: CommandLine, name: string): string {
 
 /** Base address without `/rest` and without a slash at the end. @throws StartProblem */
 export function serverOf(text: string): string {
-  const address = text
-    .trim()
-    .replace(/^https?:/i, (scheme) => scheme.toLowerCase())
-    .replace(/\/+$/, '')
-    .replace(/\/rest$/, '')
-    .replace(/\/+$/, '');
-  if (/^https?:\/\/[^/?#@\s]+(?:\/[^?#\s]*)?$/.test(address) && URL.canParse(address)) return address;
+  const address = serverAddress(text);
+  if (address !== undefined) return address;
   throw new StartProblem(`"${text}" is not the address of a server; it looks like http://localhost:2900.`);
 }

@@ -1,7 +1,8 @@
 /** AWS Batch for tests, by its documented API: its jobs are processes of this machine. */
 import { randomUUID } from 'node:crypto';
-import { startProcess, type StartedProcess } from '../processes.ts';
-import { jsonServer, type Answer, type JsonServer, type Question } from './json-server.ts';
+import type { StartedProcess } from '../processes.ts';
+import type { Answer, Question } from './json-server.ts';
+import { ScriptedQueue } from './scripted-queue.ts';
 
 interface Definition {
   readonly jobDefinitionName: string;
@@ -33,36 +34,18 @@ export interface ScriptedJob {
   process?: StartedProcess;
 }
 
-export class ScriptedAwsBatch {
+export class ScriptedAwsBatch extends ScriptedQueue<ScriptedJob> {
   readonly jobs: ScriptedJob[] = [];
+  protected override readonly queued = this.jobs;
   /** Credentials it lets in. */
   readonly accessKey = 'AKIDTEST';
-  /** Whether the compute environment has room. */
-  #open = true;
   readonly #definitions = new Map<string, Definition>();
-  #server: JsonServer | undefined;
 
-  static async start(): Promise<ScriptedAwsBatch> {
-    const batch = new ScriptedAwsBatch();
-    batch.#server = await jsonServer((question) => batch.#answer(question));
-    return batch;
+  static start(): Promise<ScriptedAwsBatch> {
+    return new ScriptedAwsBatch().serve();
   }
 
-  get url(): string {
-    return this.#server?.url ?? '';
-  }
-
-  setRoom(open: boolean): void {
-    this.#open = open;
-    for (const job of this.jobs) this.#schedule(job);
-  }
-
-  async stop(): Promise<void> {
-    for (const { process } of this.jobs) await process?.stop('SIGKILL');
-    this.#server?.stop();
-  }
-
-  #answer({ method, url, headers, text }: Question): Answer {
+  protected override answer({ method, url, headers, text }: Question): Answer {
     const scope = new RegExp(
       `^AWS4-HMAC-SHA256 Credential=${this.accessKey}/\\d{8}/[a-z0-9-]+/batch/aws4_request,`,
     );
@@ -103,7 +86,7 @@ export class ScriptedAwsBatch {
       createdAt: Date.now(),
     };
     this.jobs.push(job);
-    this.#schedule(job);
+    this.schedule(job);
     return { status: 200, body: { jobId: job.jobId, jobName: job.jobName } };
   }
 
@@ -135,18 +118,12 @@ export class ScriptedAwsBatch {
     return { status: 200, body: {} };
   }
 
-  #schedule(job: ScriptedJob): void {
-    if (!this.#open || job.status !== 'RUNNABLE') return;
+  protected override schedule(job: ScriptedJob): void {
+    if (!this.open || job.status !== 'RUNNABLE') return;
     Object.assign(job, { status: 'RUNNING', startedAt: Date.now() });
-    const [program = '', ...words] = job.definition.containerProperties.command;
-    const given = job.submission.containerOverrides?.environment ?? [];
-    const env = Object.fromEntries(given.map(({ name, value }) => [name, value]));
-    const child = startProcess(program, words, {
-      env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },
-    });
-    job.process = child;
-    void child.ended.then(({ code }) => {
-      const exitCode = code ?? 137;
+    const { command } = job.definition.containerProperties;
+    const environment = job.submission.containerOverrides?.environment ?? [];
+    void this.execute(job, command, environment).then((exitCode) => {
       const status = exitCode === 0 ? 'SUCCEEDED' : 'FAILED';
       const statusReason = 'Essential container in task exited';
       Object.assign(job, { status, statusReason, stoppedAt: Date.now(), container: { exitCode } });

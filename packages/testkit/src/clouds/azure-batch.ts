@@ -1,7 +1,8 @@
 /** Azure Batch for tests, by its documented API: its tasks are processes of this machine. */
 import { createHmac, randomBytes } from 'node:crypto';
-import { startProcess, type StartedProcess } from '../processes.ts';
-import { jsonServer, type Answer, type JsonServer, type Question } from './json-server.ts';
+import type { StartedProcess } from '../processes.ts';
+import type { Answer, Question } from './json-server.ts';
+import { ScriptedQueue } from './scripted-queue.ts';
 
 interface Body {
   readonly id: string;
@@ -17,35 +18,18 @@ export interface ScriptedTask {
   process?: StartedProcess;
 }
 
-export class ScriptedAzureBatch {
+export class ScriptedAzureBatch extends ScriptedQueue<ScriptedTask> {
   readonly tasks: ScriptedTask[] = [];
+  protected override readonly queued = this.tasks;
   readonly account = 'testaccount';
   readonly key = randomBytes(32).toString('base64');
   readonly job = 'workers';
-  #open = true;
-  #server: JsonServer | undefined;
 
-  static async start(): Promise<ScriptedAzureBatch> {
-    const batch = new ScriptedAzureBatch();
-    batch.#server = await jsonServer((question) => batch.#answer(question));
-    return batch;
+  static start(): Promise<ScriptedAzureBatch> {
+    return new ScriptedAzureBatch().serve();
   }
 
-  get url(): string {
-    return this.#server?.url ?? '';
-  }
-
-  setRoom(open: boolean): void {
-    this.#open = open;
-    for (const task of this.tasks) this.#schedule(task);
-  }
-
-  async stop(): Promise<void> {
-    for (const { process } of this.tasks) await process?.stop('SIGKILL');
-    this.#server?.stop();
-  }
-
-  #answer(question: Question): Answer {
+  protected override answer(question: Question): Answer {
     const { method, url, text } = question;
     if (!this.#isSigned(question))
       return refused(403, 'AuthenticationFailed', 'Server failed to authenticate the request.');
@@ -88,7 +72,7 @@ export class ScriptedAzureBatch {
     }
     const task: ScriptedTask = { body, state: 'active', creationTime: new Date().toISOString() };
     this.tasks.push(task);
-    this.#schedule(task);
+    this.schedule(task);
     return { status: 201 };
   }
 
@@ -100,19 +84,12 @@ export class ScriptedAzureBatch {
     return { status: 200 };
   }
 
-  #schedule(task: ScriptedTask): void {
-    if (!this.#open || task.state !== 'active') return;
+  protected override schedule(task: ScriptedTask): void {
+    if (!this.open || task.state !== 'active') return;
     const startTime = new Date().toISOString();
     Object.assign(task, { state: 'running', executionInfo: { startTime } });
-    const env = Object.fromEntries(
-      (task.body.environmentSettings ?? []).map(({ name, value }) => [name, value]),
-    );
-    const child = startProcess('sh', ['-c', task.body.commandLine], {
-      env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },
-    });
-    task.process = child;
-    void child.ended.then(({ code }) => {
-      const exitCode = code ?? 137;
+    const { commandLine, environmentSettings = [] } = task.body;
+    void this.execute(task, ['sh', '-c', commandLine], environmentSettings).then((exitCode) => {
       const failureInfo = {
         code: 'FailureExitCode',
         message: 'The task exited with an exit code representing a failure',

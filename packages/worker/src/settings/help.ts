@@ -1,8 +1,6 @@
 /** The text of `cl-worker --help`. */
+import { describeFlag } from '@sheaf/client/node';
 import { flags, type Flag, type Section } from './flags.ts';
-
-const width = 100;
-const indent = ' '.repeat(6);
 
 const opening = `Usage: cl-worker --server URL [options]
 
@@ -25,26 +23,10 @@ has are done. worker.sh is the same program, which skips flags it does not know.
 export function helpText(): string {
   const sections = [...new Set<Section>(flags.map(({ section }) => section))];
   const parts = sections.map((section) => {
-    const entries = flags.filter((flag) => flag.section === section).map(describe);
+    const entries = flags
+      .filter((flag) => flag.section === section)
+      .map((flag: Flag) => describeFlag(flag, flag.old === true ? 'old' : undefined));
     return `${section}:\n${entries.join('\n')}`;
   });
   return `${[opening.trimEnd(), ...parts].join('\n\n')}\n${closing}`;
-}
-
-function describe(flag: Flag): string {
-  const head = `  --${flag.name}${flag.value === undefined ? '' : ` ${flag.value}`}`;
-  const words = flag.default === undefined ? flag.help : `${flag.help} Default: ${flag.default}.`;
-  return [flag.old === true ? `${head}  (old)` : head, ...wrap(words)].join('\n');
-}
-
-function wrap(text: string): string[] {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line !== '' && indent.length + line.length + 1 + word.length > width) {
-      lines.push(indent + line);
-      line = word;
-    } else line = line === '' ? word : `${line} ${word}`;
-  }
-  return [...lines, indent + line];
 }

@@ -1,4 +1,5 @@
 /** Reads the values of flags: sizes, numbers, names. Each refuses in one sentence that says what to write instead. */
+import { serverAddress } from '@sheaf/client';
 import { parseSize } from '@sheaf/domain';
 import type { FlagName } from './flags.ts';
 import { StartProblem } from './settings.ts';
@@ -39,13 +40,8 @@ export function gigabytesOf(name: FlagName, text: string): number {
 
 /** Base address without `/rest` and without a slash at the end. @throws StartProblem */
 export function serverOf(text: string): string {
-  const address = text
-    .trim()
-    .replace(/^https?:/i, (scheme) => scheme.toLowerCase())
-    .replace(/\/+$/, '')
-    .replace(/\/rest$/, '')
-    .replace(/\/+$/, '');
-  if (/^https?:\/\/[^/?#@\s]+(?:\/[^?#\s]*)?$/.test(address) && URL.canParse(address)) return address;
+  const address = serverAddress(text);
+  if (address !== undefined) return address;
   throw new StartProblem(`"${text}" is not the address of a server; it looks like http://localhost:2900.`);
 }
 
