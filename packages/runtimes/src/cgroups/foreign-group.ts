@@ -58,8 +58,8 @@ const killingTime = 30_000;
 
 /** Kills every process of a group, again and again until none is left: they may start others meanwhile. */
 export async function killGroup(host: GroupHost, name: string): Promise<void> {
-  const deadline = Date.now() + killingTime;
-  for (let pause = 1; Date.now() < deadline; pause = Math.min(2 * pause, 50)) {
+  const deadline = performance.now() + killingTime;
+  for (let pause = 1; performance.now() < deadline; pause = Math.min(2 * pause, 50)) {
     const pids = await processesOf(host, name);
     if (pids.length === 0) return;
     for (const pid of pids) killOrGone(pid);
