@@ -79,7 +79,7 @@ export class Worker {
     const { clock, random, log } = parts.tools;
     const signal = this.#shutdown.signal;
     const tools: RunTools = { ...parts.tools, shutdown: signal };
-    this.#busyUntil = clock.now();
+    this.#busyUntil = clock.elapsed();
     this.#first = openPromise();
     const ended = openPromise();
     this.ended = ended.promise;
@@ -301,7 +301,7 @@ export class Worker {
 
   #noteCount(): void {
     const { tools, idle } = this.#parts;
-    this.#busyUntil = tools.clock.now();
+    this.#busyUntil = tools.clock.elapsed();
     clearTimeout(this.#idleTimer);
     if (this.#runs.count === 0) this.#idleTimer = setTimeout(idle, idleAfter).unref();
   }
@@ -312,7 +312,7 @@ export class Worker {
       runs: this.#runs.count + this.#handler.asking,
       draining: this.#draining,
       started: this.#started,
-      idleSeconds: (tools.clock.now() - this.#busyUntil) / 1000,
+      idleSeconds: (tools.clock.elapsed() - this.#busyUntil) / 1000,
       inTouch: this.#checkins.inTouch,
     });
     if (reason === undefined || this.#stopping !== undefined) return;

@@ -33,6 +33,7 @@ async function pauses(
     failed: nothing,
     clock: {
       now: () => now,
+      elapsed: () => now,
       sleep: (milliseconds) => {
         if (!ended.signal.aborted) slept.push(milliseconds);
         now += milliseconds;

@@ -81,7 +81,7 @@ export class CheckinLoop {
     const description = await this.#options.describe();
     const ack = acknowledgements.take();
     const hold = this.#succeededBefore ? longestHold : 0;
-    const began = clock.now();
+    const began = clock.elapsed();
     const messages = await this.#options.checkin({ ...description, ack, hold }, signal);
     const first = !this.#succeededBefore;
     this.#succeededBefore = true;
@@ -90,7 +90,7 @@ export class CheckinLoop {
     const said = messages.filter((message) => message !== null);
     const handled = await this.#options.handle(said);
     if (first) return false;
-    return !handled || (said.length === 0 && clock.now() - began < heldAtLeast);
+    return !handled || (said.length === 0 && clock.elapsed() - began < heldAtLeast);
   }
 
   #fail(error: unknown, failures: number): void {

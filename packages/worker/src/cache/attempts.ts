@@ -31,8 +31,8 @@ export async function inAttempts<Result>(
       signal.throwIfAborted();
       if (isRefusal(error)) throw error;
       if (isServerAway(error)) {
-        awaySince ??= clock.now();
-        if (clock.now() - awaySince > options.patience) throw error;
+        awaySince ??= clock.elapsed();
+        if (clock.elapsed() - awaySince > options.patience) throw error;
       } else {
         awaySince = undefined;
         left -= 1;

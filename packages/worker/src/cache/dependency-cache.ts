@@ -221,7 +221,7 @@ export class DependencyCache {
     // Whoever waited for its turn may come after another who brought the same; runs have that mounted already.
     if (this.#index.entries.has(name)) return;
     const temporary = join(this.#entries, `${randomUUID()}.incomplete`);
-    const began = clock.now();
+    const began = clock.elapsed();
     const arrived = await this.#room.expect(name, entry);
     try {
       const how = await this.#inAttempts(signal, tell, async () => {
@@ -239,7 +239,7 @@ export class DependencyCache {
       this.#index.entries.set(name, { entry, usedAt: clock.now(), keys: [], fingerprint: null });
       this.#damaged.delete(name);
       this.#noteFingerprintLater(name, path);
-      const milliseconds = Math.round(clock.now() - began);
+      const milliseconds = Math.round(clock.elapsed() - began);
       log.info({ name, bytes: entry.size, how, milliseconds }, 'dependency cached');
     } finally {
       await removeAll(temporary);

@@ -30,7 +30,7 @@ function openCache(limit: number | null = 250): Promise<ImageCache> {
       return Promise.resolve(outcomes.get(id) ?? 'removed');
     },
   };
-  const clock = { now: () => now, sleep: () => Promise.resolve() };
+  const clock = { now: () => now, elapsed: () => now, sleep: () => Promise.resolve() };
   return ImageCache.open({ path: join(directory, 'images.json'), limit, runtime, clock, log: silent });
 }
 

@@ -20,6 +20,7 @@ function roomWith(free: () => number | undefined) {
     changed: () => told.push(room.isFull),
     clock: {
       now: () => 0,
+      elapsed: () => 0,
       sleep: async () => {
         looks += 1;
         if (looks === 3) stop.abort();

@@ -97,11 +97,11 @@ function useSampler(observed: Observed): Look {
 function diskMeter(observed: Observed, signal: AbortSignal): Look {
   const { run, tools } = observed;
   return async () => {
-    const began = tools.clock.now();
+    const began = tools.clock.elapsed();
     const { bytes } = await measureDirectory(run.directory, signal);
     run.record.usage.disk = bytes;
     // Told with the next sample; only a limit cannot wait.
     judge(observed);
-    return Math.max(usual, 9 * (tools.clock.now() - began));
+    return Math.max(usual, 9 * (tools.clock.elapsed() - began));
   };
 }

@@ -11,7 +11,7 @@ let results: UnsentResults;
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'sheaf-unsent-'));
   now = 1_700_000_000_000;
-  const clock = { now: () => now, sleep: () => Promise.resolve() };
+  const clock = { now: () => now, elapsed: () => now, sleep: () => Promise.resolve() };
   results = new UnsentResults({ directory: join(root, 'unsent'), clock, log: silent });
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));

@@ -15,12 +15,15 @@ import type { Attempt } from '../tools.ts';
 import { upload } from './upload.ts';
 
 let directory: string;
-let now: number;
+/** Milliseconds that have passed; the wall clock may say anything. */
+let elapsed: number;
+let wallClock: () => number;
 let pauses: number[];
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'sheaf-upload-'));
   writeFileSync(join(directory, 'result'), 'text');
-  now = 0;
+  elapsed = 0;
+  wallClock = () => elapsed;
   pauses = [];
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
@@ -48,10 +51,11 @@ async function attemptWith(failure: (tries: number) => Error | undefined): Promi
     },
   };
   const clock = {
-    now: () => now,
+    now: () => wallClock(),
+    elapsed: () => elapsed,
     sleep: (milliseconds: number) => {
       pauses.push(milliseconds);
-      now += milliseconds;
+      elapsed += milliseconds;
       return Promise.resolve();
     },
   };
@@ -93,8 +97,19 @@ it('gives up after six hours of answers that are errors, and says why', async ()
 
   expect(await upload(attempt)).toBe('finish');
 
-  expect(now).toBeGreaterThan(6 * 3_600_000);
+  expect(elapsed).toBeGreaterThan(6 * 3_600_000);
   expect(attempt.run.record.failure).toBe('Error while uploading: upset');
+});
+
+it('does not give up because somebody sets the clock', async () => {
+  const day = 24 * 3_600_000;
+  wallClock = () => elapsed + (elapsed > 5000 ? day : 0);
+  const attempt = await attemptWith((tries) =>
+    tries < 20 ? new SheafError('storage-full', 'The server has no disk space left.') : undefined,
+  );
+
+  expect(await upload(attempt)).toBe('finish');
+  expect(attempt.run.record.failure).toBeNull();
 });
 
 it('does not try again what the server refuses, and keeps what had failed before', async () => {

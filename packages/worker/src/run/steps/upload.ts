@@ -41,9 +41,9 @@ async function send(attempt: Attempt, hashed: HashedTree): Promise<Step> {
       signal.throwIfAborted();
       if (error instanceof FileChangedError && others === 0) return 'collect';
       if (error instanceof ConnectionError) troubleSince = undefined;
-      else if (isServerAway(error) || isInTheWay(error)) troubleSince ??= tools.clock.now();
+      else if (isServerAway(error) || isInTheWay(error)) troubleSince ??= tools.clock.elapsed();
       else others += 1;
-      const waited = troubleSince === undefined ? 0 : tools.clock.now() - troubleSince;
+      const waited = troubleSince === undefined ? 0 : tools.clock.elapsed() - troubleSince;
       if (isFinal(error, record) || others >= otherFailures || waited > patience) {
         tools.log.warn({ run: run.uuid, error: messageOf(error) }, 'the results of a run cannot be stored');
         record.failure = failureWithUploadError(record.failure, messageOf(error));
