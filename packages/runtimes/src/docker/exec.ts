@@ -12,6 +12,8 @@ import { giveTerminal } from './terminal.ts';
 
 /** Milliseconds in which the engine notes the exit code after it has closed the connection. */
 const codePatience = 10_000;
+/** The same after the connection broke, which may mean anything. */
+const brokenPatience = 2000;
 
 /**
  * Starts a command as the container's own user, in its directory, within its limits.
@@ -66,18 +68,27 @@ class ContainerExec implements ExecSession {
     this.stdin.pipe(connection, { end: false });
     // A command that has ended takes no more input; the engine answers with a reset.
     connection.on('error', () => this.stdin.unpipe(connection));
-    if (terminal) {
-      this.stderr.end();
-      connection.pipe(this.stdout);
-      finished(connection, { writable: false }).catch((error: unknown) =>
-        this.stdout.destroy(error instanceof Error ? error : new Error(String(error))),
-      );
-    } else {
-      void splitFrames(connection, this.stdout, this.stderr);
-    }
     this.exit = this.#exit();
     // Whoever waits for it hears of it; nobody has to.
     this.exit.catch(() => undefined);
+    if (terminal) {
+      this.stderr.end();
+      connection.pipe(this.stdout, { end: false });
+      void this.#endOutput(finished(connection, { writable: false }));
+    } else {
+      void this.#endOutput(splitFrames(connection, this.stdout, this.stderr));
+    }
+  }
+
+  /** Where the connection breaks, because input was left over or of itself, it is the end of the command that says which. */
+  async #endOutput(said: Promise<void>): Promise<void> {
+    const streams = [this.stdout, this.stderr];
+    try {
+      await said.catch(() => this.exit);
+      for (const stream of streams) stream.end();
+    } catch (error) {
+      for (const stream of streams) stream.destroy(error instanceof Error ? error : new Error(String(error)));
+    }
   }
 
   async resize(size: TerminalSize): Promise<void> {
@@ -136,6 +147,9 @@ class ContainerExec implements ExecSession {
         // Closed by us.
         return 137;
       }
+      // Input that a command has not read when it ends has the engine break the connection.
+      const code = await this.#codeWithin(brokenPatience, id);
+      if (code !== undefined) return code;
       throw new RuntimeError('The connection to the container engine broke', {
         userError: false,
         cause: error,
@@ -145,13 +159,21 @@ class ContainerExec implements ExecSession {
   }
 
   async #ended(id: string): Promise<number> {
-    const deadline = Date.now() + codePatience;
+    const code = await this.#codeWithin(codePatience, id);
+    this.#over = true;
+    return code ?? 137;
+  }
+
+  /** Undefined: it has not ended by then. */
+  async #codeWithin(milliseconds: number, id: string): Promise<number | undefined> {
+    const deadline = performance.now() + milliseconds;
     for (let pause = 2; ; pause = Math.min(2 * pause, 100)) {
       const { Running, ExitCode } = await this.#inspect(id);
-      if (!Running || Date.now() > deadline) {
+      if (!Running) {
         this.#over = true;
         return ExitCode ?? 137;
       }
+      if (performance.now() > deadline) return undefined;
       await sleep(pause);
     }
   }

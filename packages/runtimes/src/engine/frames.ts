@@ -18,37 +18,30 @@ export function joinFrames(bytes: Buffer): Buffer {
 }
 
 /**
- * Takes the two streams of a command apart, as they come. Ends both where the connection ends; destroys both where it breaks.
+ * Takes the two streams of a command apart, as they come, to the end of the connection.
  * Where one of them is not read, the other has to wait: they share a connection.
+ * @throws what broke the connection
  */
 export async function splitFrames(source: Duplex, stdout: PassThrough, stderr: PassThrough): Promise<void> {
   let header = Buffer.alloc(0);
   let left = 0;
   let target = stdout;
-  try {
-    for await (const chunk of source as AsyncIterable<Buffer>) {
-      for (let rest = chunk; rest.length > 0;) {
-        if (left === 0) {
-          const missing = headerLength - header.length;
-          header = Buffer.concat([header, rest.subarray(0, missing)]);
-          rest = rest.subarray(missing);
-          if (header.length < headerLength) break;
-          target = header[0] === 2 ? stderr : stdout;
-          left = header.readUInt32BE(4);
-          header = Buffer.alloc(0);
-          continue;
-        }
-        const piece = rest.subarray(0, left);
-        rest = rest.subarray(piece.length);
-        left -= piece.length;
-        if (!target.destroyed && !target.write(piece)) await room(target);
+  for await (const chunk of source as AsyncIterable<Buffer>) {
+    for (let rest = chunk; rest.length > 0;) {
+      if (left === 0) {
+        const missing = headerLength - header.length;
+        header = Buffer.concat([header, rest.subarray(0, missing)]);
+        rest = rest.subarray(missing);
+        if (header.length < headerLength) break;
+        target = header[0] === 2 ? stderr : stdout;
+        left = header.readUInt32BE(4);
+        header = Buffer.alloc(0);
+        continue;
       }
-    }
-    stdout.end();
-    stderr.end();
-  } catch (error) {
-    for (const stream of [stdout, stderr]) {
-      stream.destroy(error instanceof Error ? error : new Error(String(error)));
+      const piece = rest.subarray(0, left);
+      rest = rest.subarray(piece.length);
+      left -= piece.length;
+      if (!target.destroyed && !target.write(piece)) await room(target);
     }
   }
 }
