@@ -112,6 +112,26 @@ describe('limits', () => {
     expect(Object.keys(await bench.server.results(aRun))).toContain('stdout');
   });
 
+  it('time, also where the clock is set back', async () => {
+    await bench.start();
+    bench.server.assign(runMessageFor({ command: 'echo a; sleep 60', resources: { time: 0.6 } }));
+    await bench.reported(aRun, 'running');
+    bench.clockSetBy = -86_400_000;
+
+    expect((await bench.finished(aRun)).failure_message).toMatch(/^Time limit exceeded/);
+  });
+
+  it('time, which is not over because the clock is set forward', async () => {
+    await bench.start();
+    bench.server.assign(runMessageFor({ command: 'echo a; sleep 1.5', resources: { time: 3600 } }));
+    await bench.reported(aRun, 'running');
+    bench.clockSetBy = 86_400_000;
+
+    const last = await bench.finished(aRun);
+    expect(last.failure_message).toBeNull();
+    expect(last.container_time_total).toBeLessThan(60);
+  });
+
   it('memory that only samples know of, where the kernel does not enforce it', async () => {
     const primary = new ScriptedRuntime(bench.machine, { memoryLimit: false });
     await bench.start({}, { primary, fallback: undefined });

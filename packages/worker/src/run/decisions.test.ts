@@ -5,7 +5,7 @@ import { runMessageFor } from '../testing/run-message.ts';
 import { strongerCause } from './interruption.ts';
 import { exceededLimits, exitFailure, nextLook, violatedLimits, fullDiskFailure } from './outcome.ts';
 import { newRecord, runRecord, steps, type KillCause, type RunRecord } from './record.ts';
-import { nothingSeen, reportOf } from './report.ts';
+import { containerSeconds, nothingSeen, reportOf } from './report.ts';
 import { enterStep, stageTimings } from './stage-times.ts';
 
 const noLimits = { time: 0, memory: 0, disk: 0 };
@@ -159,10 +159,9 @@ describe('the report', () => {
   it('counts the time of the command until now, or until its end', () => {
     const running = { ...record, step: 'watch', startedAt: 20_000 } as const;
 
-    expect(reportOf(running, nothingSeen, 'w', 23_500)?.container_time_total).toBe(3.5);
-    expect(reportOf({ ...running, finishedAt: 21_000 }, nothingSeen, 'w', 99_000)?.container_time_total).toBe(
-      1,
-    );
+    expect(containerSeconds(running, 23_500)).toBe(3.5);
+    expect(containerSeconds({ ...running, finishedAt: 21_000 }, 99_000)).toBe(1);
+    expect(reportOf(running, nothingSeen, 'w', 3.5)?.container_time_total).toBe(3.5);
   });
 
   it('gives memory as a part of the limit', () => {

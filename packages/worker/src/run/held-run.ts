@@ -4,8 +4,9 @@ import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { Interruption, strongerCause } from './interruption.ts';
 import { isExecuting, type KillCause, type RunRecord, type Step } from './record.ts';
-import { nothingSeen, reportedState, type LiveState } from './report.ts';
+import { containerSeconds, nothingSeen, reportedState, type LiveState } from './report.ts';
 import type { SavedRuns } from './saved-runs.ts';
+import type { Stopwatch } from './stopwatch.ts';
 import { enterStep } from './stage-times.ts';
 import { Throttle } from './throttle.ts';
 import { UnsentSamples } from './unsent-samples.ts';
@@ -31,6 +32,8 @@ export class HeldRun {
   readonly samples = new UnsentSamples();
   /** While the command ran, there was a moment at which nothing more could be written. */
   metFullDisk = false;
+  /** Runs since this worker watches the command. */
+  stopwatch: Stopwatch | undefined;
   /** Resolves once the command will write nothing more. */
   readonly commandEnded: Promise<void>;
   /** Resolves once the server has taken note of the end. */
@@ -66,6 +69,12 @@ export class HeldRun {
 
   get live(): LiveState {
     return this.#live;
+  }
+
+  /** For how long the command has run: so far, or in all. @param now milliseconds since the epoch */
+  secondsRun(now: number): number {
+    const isOver = this.record.finishedAt !== null;
+    return isOver || this.stopwatch === undefined ? containerSeconds(this.record, now) : this.stopwatch();
   }
 
   /** Fires when somebody wants the run dead, with an Interruption; another one for each step. */

@@ -90,7 +90,8 @@ export class HeldRuns {
     return [...this.#waiting.values(), ...held].flatMap((one) => {
       if (uuids !== undefined && !uuids.has(one.uuid)) return [];
       const [record, live] = one instanceof HeldRun ? [one.record, one.live] : [one, nothingSeen];
-      const report = reportOf(record, live, workerId, now);
+      const seconds = one instanceof HeldRun ? one.secondsRun(now) : 0;
+      const report = reportOf(record, live, workerId, seconds);
       if (report === undefined) return [];
       const samples = one instanceof HeldRun ? one.samples.all : [];
       return samples.length === 0 ? report : { ...report, samples: [...samples] };

@@ -4,7 +4,6 @@ import { messageOf } from '../errors.ts';
 import { measureDirectory } from './disk-usage.ts';
 import type { HeldRun } from './held-run.ts';
 import { nextLook, violatedLimits } from './outcome.ts';
-import { containerSeconds } from './report.ts';
 import type { RunTools } from './tools.ts';
 
 export interface Observed {
@@ -48,7 +47,7 @@ async function repeat({ run, tools }: Observed, signal: AbortSignal, look: Look)
 function judge({ run, tools, runtime }: Observed): void {
   const { record } = run;
   const text = violatedLimits(record.message.resources, {
-    containerSeconds: containerSeconds(record, tools.clock.now()),
+    containerSeconds: run.secondsRun(tools.clock.now()),
     diskBytes: record.usage.disk,
     memoryBytes: runtime.capabilities.memoryLimit ? undefined : record.usage.memoryMax,
   });
@@ -60,7 +59,7 @@ function timeKeeper(observed: Observed): Look {
   const { time } = run.record.message.resources;
   return async () => {
     judge(observed);
-    return nextLook(time, containerSeconds(run.record, tools.clock.now()));
+    return nextLook(time, run.secondsRun(tools.clock.now()));
   };
 }
 

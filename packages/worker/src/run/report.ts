@@ -16,12 +16,12 @@ export interface LiveState {
 
 export const nothingSeen: LiveState = { status: '', cpuUsage: null, memory: null };
 
-/** Undefined for runs the server must not hear of. @param now milliseconds since the epoch */
+/** Undefined for runs the server must not hear of. @param seconds for which the command has run */
 export function reportOf(
   record: RunRecord,
   live: LiveState,
   workerId: string,
-  now: number,
+  seconds: number,
 ): RunReportInput | undefined {
   const state = reportedState(record.step);
   if (state === undefined) return undefined;
@@ -33,7 +33,7 @@ export function reportOf(
     state,
     run_status: live.status === '' ? statusOf(record) : live.status,
     bundle_start_time: record.acceptedAt / 1000,
-    container_time_total: containerSeconds(record, now),
+    container_time_total: seconds,
     container_time_user: usage.cpuUser,
     container_time_system: usage.cpuSystem,
     docker_image: record.startedAt === null ? null : (record.image?.digest ?? record.image?.id ?? null),
@@ -64,7 +64,7 @@ function meaningful(value: number): number {
   return Number(value.toPrecision(3));
 }
 
-/** Wall time of the command in seconds: so far, or in all. */
+/** Seconds that the command has run by the machine's clock: so far, or in all. */
 export function containerSeconds(record: RunRecord, now: number): number {
   if (record.startedAt === null) return 0;
   return Math.max(0, ((record.finishedAt ?? now) - record.startedAt) / 1000);

@@ -28,6 +28,8 @@ export class WorkerBench {
   readonly workDirectory = mkdtempSync(join(tmpdir(), 'sheaf-worker-'));
   readonly logged: string[] = [];
   worker: RunningWorker | undefined;
+  /** Milliseconds by which somebody has set the machine's clock. */
+  clockSetBy = 0;
   #transport: NodeTransport | undefined;
 
   private constructor(server: ProtocolServer, machine: ScriptedMachine) {
@@ -83,7 +85,7 @@ export class WorkerBench {
       client: new RestClient({ address: this.server.url, transport: this.#transport }),
       environment: {},
       secrets: [],
-      clock: systemClock,
+      clock: { ...systemClock, now: () => systemClock.now() + this.clockSetBy },
       // Short pauses, so that tests need not wait.
       random: () => 0,
       log: { ...silent, info: note, warn: note, error: note },

@@ -10,7 +10,6 @@ import { takeLastSample } from '../last-reading.ts';
 import { endedFromOutside, exceededLimits, exitFailure, fullDiskFailure, hasFilledDisk } from '../outcome.ts';
 import { RefusedEntries } from '../refused-entries.ts';
 import { blame, type Step } from '../record.ts';
-import { containerSeconds } from '../report.ts';
 import { runtimeNamed } from '../runtimes.ts';
 import { sharedDirectoryOf, tidySharedDirectory } from '../shared-directory.ts';
 import type { Attempt } from '../tools.ts';
@@ -65,7 +64,7 @@ async function judge({ run, tools }: Attempt): Promise<void> {
   if (resources.disk > 0) record.usage.disk = await measureAll(run.directory);
   const runtime = runtimeNamed(tools.runtimes, record.runtime ?? '');
   const usage = {
-    containerSeconds: containerSeconds(record, tools.clock.now()),
+    containerSeconds: run.secondsRun(tools.clock.now()),
     diskBytes: record.usage.disk,
     memoryBytes: runtime?.capabilities.memoryLimit === false ? record.usage.memoryMax : undefined,
   };

@@ -3,7 +3,9 @@ import type { Runtime } from '@sheaf/runtimes';
 import { Interruption } from '../interruption.ts';
 import { readLast } from '../last-reading.ts';
 import { blame, type Step } from '../record.ts';
+import { containerSeconds } from '../report.ts';
 import { runtimeNamed } from '../runtimes.ts';
+import { believableEnd, startStopwatch } from '../stopwatch.ts';
 import type { Attempt } from '../tools.ts';
 import { observe } from '../observe.ts';
 
@@ -27,6 +29,7 @@ export async function watch(attempt: Attempt): Promise<Step> {
     // The one who started it may have died before it could note when.
     if (found.state === 'running') record.startedAt = found.startedAt ?? record.startedAt;
   }
+  run.stopwatch = startStopwatch(tools.clock, containerSeconds(record, tools.clock.now()));
   const over = new AbortController();
   void observe({ run, tools, runtime, handle: record.handle }, AbortSignal.any([signal, over.signal]));
   try {
@@ -46,9 +49,11 @@ export async function watch(attempt: Attempt): Promise<Step> {
 }
 
 async function ended(attempt: Attempt, runtime: Runtime | undefined): Promise<Step> {
-  const { record } = attempt.run;
-  record.startedAt = record.exit?.startedAt ?? record.startedAt;
-  record.finishedAt ??= record.exit?.finishedAt ?? attempt.tools.clock.now();
+  const { record, stopwatch } = attempt.run;
+  const startedAt = record.exit?.startedAt ?? record.startedAt;
+  const finishedAt = record.finishedAt ?? record.exit?.finishedAt ?? attempt.tools.clock.now();
+  record.startedAt = startedAt;
+  record.finishedAt = startedAt === null ? finishedAt : believableEnd({ startedAt, finishedAt }, stopwatch);
   attempt.tools.resources.release(record.uuid);
   if (runtime !== undefined) await readLast(attempt, runtime);
   return 'collect';
