@@ -1,6 +1,7 @@
 // `npm test`: installs, builds, checks the code, runs every test. Arguments are passed on to vitest (and then only tests run).
 import { spawn, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { build } from './build.mjs';
 import { ensureInstalled } from './installed.mjs';
 import { root } from './root.mjs';
@@ -9,6 +10,8 @@ import { root } from './root.mjs';
 const chaos = ['--seed', '7', '--minutes', '3', '--rate', '30'];
 /** The exit code of an experiment that this machine cannot make. As with tests that lack a service, only CI takes it for a failure. */
 const impossible = 3;
+/** Characters of the failures of one program that are told again at the end. */
+const longest = 5_000;
 
 ensureInstalled({ development: true });
 await build();
@@ -35,10 +38,10 @@ function runOne([tool, ...words]) {
  * tests are through.
  */
 async function runTests() {
-  const system = start(['vitest', 'run', '--project', 'system'], 'pipe');
-  const experiment = start(['node', 'scripts/chaos.mjs', ...chaos], 'pipe');
-  const unit = start(['vitest', 'run', '--project', 'unit'], 'inherit');
-  announce(unit.words);
+  const system = start(['vitest', 'run', '--project', 'system']);
+  const experiment = start(['node', 'scripts/chaos.mjs', ...chaos]);
+  announce(['vitest', 'run', '--project', 'unit']);
+  const unit = start(['vitest', 'run', '--project', 'unit'], process.stdout);
   const units = await unit.ended;
   const experiments = await experiment.ended;
   announce(experiment.words);
@@ -46,10 +49,23 @@ async function runTests() {
   const systems = await system.ended;
   announce(system.words);
   process.stdout.write(systems.said);
-  for (const { words, status, signal } of [units, experiments, systems]) {
+  const failed = [units, experiments, systems].filter(({ words, status }) => {
     const cannotBe = words.includes('scripts/chaos.mjs') && status === impossible && !process.env['CI'];
-    if (status !== 0 && !cannotBe) fail(words.join(' '), status, signal);
+    return status !== 0 && !cannotBe;
+  });
+  for (const { words, status, signal, said } of failed) {
+    console.error(
+      `\n${words.join(' ')} failed (${signal ?? `exit ${status}`}):\n${failuresOf(said.toString())}`,
+    );
   }
+  if (failed.length > 0) process.exit(1);
+}
+
+/** Of what vitest said, its failures: they are repeated at the very end, where whoever keeps only the end of a log has them. */
+function failuresOf(said) {
+  const plain = stripVTControlCharacters(said);
+  const start = plain.search(/^.*(Failed (Suites|Tests) \d+|Unhandled Errors)/m);
+  return plain.slice(start < 0 ? -longest : start).slice(0, longest);
 }
 
 /** An experiment in which all went well is told of without its single faults. */
@@ -58,14 +74,20 @@ function summaryOf(said) {
   return text.slice(Math.max(0, text.indexOf('\nCommit ') + 1));
 }
 
-function start([tool, ...words], output) {
+/** @param heard where to, what it says goes at once; it is kept in any case. */
+function start([tool, ...words], heard) {
   const child = spawn(program(tool), words, {
     cwd: root,
-    stdio: ['ignore', output, output],
+    stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, SHEAF_BUILT: '1' },
   });
   const said = [];
-  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (piece) => said.push(piece));
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (piece) => {
+      said.push(piece);
+      heard?.write(piece);
+    });
+  }
   const ended = new Promise((resolve) => {
     child.once('close', (status, signal) => {
       resolve({ words: [tool, ...words], status, signal, said: Buffer.concat(said) });

@@ -109,8 +109,9 @@ function testSessions(place: () => Place): void {
     await shell.says('30 90');
     await shell.says(`42-/${uuid}`);
     await shell.resize(41, 111);
-    shell.type('stty size\r');
-    await shell.says('41 111');
+    // Keys may arrive before the size does: the shell waits for it.
+    shell.type('until [ "$(stty size)" = "41 111" ]; do :; done; echo resized-$((1+1))\r');
+    await shell.says('resized-2');
     shell.type('sleep 4322\r');
     await shell.says('sleep 4322');
     await eventually('it sleeps', async () => {

@@ -26,11 +26,14 @@ export class Terminal {
 
   /** Waits until it has said something. */
   async says(what: string | RegExp): Promise<void> {
+    const isThere = () => this.said.search(what) >= 0 || this.said.includes(String(what));
     await eventually(
-      `${String(what)} on the terminal, which shows: ${this.said}`,
-      async () => (this.said.search(what) >= 0 || this.said.includes(String(what)) ? true : undefined),
+      `${String(what)} on the terminal`,
+      async () => (isThere() ? true : undefined),
       30_000,
-    );
+    ).catch((error: unknown) => {
+      throw new Error(`The terminal shows: ${this.said}`, { cause: error });
+    });
   }
 
   async resize(rows: number, columns: number): Promise<void> {
