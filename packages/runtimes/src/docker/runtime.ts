@@ -305,5 +305,5 @@ function whyNoFirewall(address: EngineAddress, traits: EngineTraits): string | u
 }
 
 function isNotRunning(error: unknown): boolean {
-  return error instanceof EngineError && /not running|state improper/i.test(error.message);
+  return error instanceof EngineError && /not running/i.test(error.message);
 }

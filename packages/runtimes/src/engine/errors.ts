@@ -20,7 +20,9 @@ export function isNotFound(error: unknown): boolean {
   return error instanceof EngineError && error.status === 404;
 }
 
+/** Podman answers 500 where a name is taken, and where a container ends in the moment in which it is told to end. */
+const podmanConflict = /is already in use|container state improper/;
+
 export function isConflict(error: unknown): boolean {
-  // Podman answers 500 where a name is taken.
-  return error instanceof EngineError && (error.status === 409 || /is already in use/.test(error.message));
+  return error instanceof EngineError && (error.status === 409 || podmanConflict.test(error.message));
 }
