@@ -11,15 +11,14 @@ import {
 } from 'kysely';
 import type { Database, SqlDialect, TransactionQueries } from './database.ts';
 import type { Tables } from './schema.ts';
+import { LogSync, openLogFile } from './log-sync.ts';
 import { SqliteDriver, type SqliteConnection } from './sqlite-driver.ts';
 
 /** Opens (and creates) an embedded database; `:memory:` keeps nothing. */
-export async function openSqlite(file: string): Promise<Database> {
+export async function openSqlite(file: string, openLog = openLogFile): Promise<Database> {
   if (file !== ':memory:') mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   const connection = await connect(file);
-  connection.exec('pragma journal_mode = wal');
-  // What a user was told is saved survives a power cut: every commit is synced.
-  connection.exec('pragma synchronous = full');
+  const log = await keepLog(connection, file, openLog);
   connection.exec('pragma foreign_keys = on');
   connection.exec('pragma busy_timeout = 5000');
   connection.exec('pragma cache_size = -16000');
@@ -39,12 +38,37 @@ export async function openSqlite(file: string): Promise<Database> {
     dialect: sqliteDialect,
     transaction: async <Result>(work: (inside: TransactionQueries) => Promise<Result>) => {
       await breath();
-      return await queries
+      const result = await queries
         .transaction()
         .execute((inside: Transaction<Tables>) => driver.guard(() => work(inside)));
+      // Also where nothing was changed: what was read may have been committed a moment ago.
+      await log.synced();
+      return result;
     },
-    close: () => queries.destroy(),
+    close: async () => {
+      await log.close();
+      await queries.destroy();
+    },
   };
+}
+
+/** What a user was told is saved survives a power cut: commits go to a log, which is synced before anybody is told, off the event loop. */
+async function keepLog(
+  connection: SqliteConnection,
+  file: string,
+  openLog: (file: string) => Promise<LogSync>,
+): Promise<LogSync> {
+  const [mode] = connection.prepare('pragma journal_mode = wal').all() as { journal_mode: string }[];
+  if (mode?.journal_mode !== 'wal') {
+    // In memory, and on filesystems that cannot share memory: whatever there is to sync, each commit syncs itself.
+    connection.exec('pragma synchronous = full');
+    const nothing = () => Promise.resolve();
+    return new LogSync(nothing, nothing);
+  }
+  connection.exec('pragma synchronous = normal');
+  // Whoever reads opens the log, and makes it where it is not there.
+  connection.exec('select count(*) from sqlite_schema');
+  return await openLog(`${file}-wal`);
 }
 
 /**
