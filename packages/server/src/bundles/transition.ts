@@ -138,10 +138,13 @@ export async function transitionAll(
       throw new Error(`No ${type} moves from ${from} to ${next}`);
   }
   const given = givenRows(unit.dialect, moveColumns, moves.map(moveRow));
+  // Nearly never: a column that is named here has its indexes written again, changed or not.
+  const isRenaming = moves.some(({ metadata }) => typeof metadata?.['name'] === 'string');
+  const renaming = isRenaming ? sql`name = coalesce(to_name, bundle.name),` : sql``;
   const { rows } =
     await sql<BundleRow>`update bundle set version = bundle.version + 1, changed_at = ${now}, state = to_next,
       metadata = ${unit.dialect.mergeJsonFrom('bundle.metadata', sql`to_patch`)},
-      name = coalesce(to_name, bundle.name), data_size = coalesce(to_size, bundle.data_size),
+      ${renaming} data_size = coalesce(to_size, bundle.data_size),
       epoch = bundle.epoch + to_attempts,
       kill_requested_at = case when to_forget = 1 then null else bundle.kill_requested_at end
     from (select given.*, target.id as to_id from ${given} as given

@@ -25,6 +25,7 @@ export async function openSqlite(file: string, openLog = openLogFile): Promise<D
   // The same pages are written again and again: the longer the log before it is taken over, the fewer of them are.
   connection.exec('pragma wal_autocheckpoint = 4000');
   const driver = new SqliteDriver(connection);
+  const oneByOne = turns();
   const queries = new Kysely<Tables>({
     dialect: {
       createAdapter: () => new SqliteAdapter(),
@@ -37,10 +38,12 @@ export async function openSqlite(file: string, openLog = openLogFile): Promise<D
     queries,
     dialect: sqliteDialect,
     transaction: async <Result>(work: (inside: TransactionQueries) => Promise<Result>) => {
-      await breath();
-      const result = await queries
-        .transaction()
-        .execute((inside: Transaction<Tables>) => driver.guard(() => work(inside)));
+      const result = await oneByOne(async () => {
+        await breath();
+        return await queries
+          .transaction()
+          .execute((inside: Transaction<Tables>) => driver.guard(() => work(inside)));
+      });
       // Also where nothing was changed: what was read may have been committed a moment ago.
       await log.synced();
       return result;
@@ -69,6 +72,16 @@ async function keepLog(
   // Whoever reads opens the log, and makes it where it is not there.
   connection.exec('select count(*) from sqlite_schema');
   return await openLog(`${file}-wal`);
+}
+
+/** Transactions wait here for each other, so that whoever only asks for something waits for the present one, and not for all of them. */
+function turns(): <Result>(work: () => Promise<Result>) => Promise<Result> {
+  let before: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const mine = before.then(work);
+    before = mine.catch(() => undefined);
+    return mine;
+  };
 }
 
 /**

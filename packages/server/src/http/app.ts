@@ -35,7 +35,7 @@ export async function createApp(services: Services, execution: Execution): Promi
   const app: App = Fastify({
     loggerInstance: services.log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request' }),
-    genReqId: () => services.ids.secret(12),
+    genReqId: requestIds(services.ids.secret(9)),
     bodyLimit,
     rewriteUrl,
     // Lists of specs make long request lines (rest-api.md §26). Peers that are gone without a word are found out.
@@ -72,6 +72,15 @@ export async function createApp(services: Services, execution: Execution): Promi
   registerWorkerRoutes(app, services, execution);
   serveUpgrades(app.server, [sessionUpgrades(services, execution.sessions), execution.wakeUps.upgrade]);
   return app;
+}
+
+/** What tells the requests of this process apart in its log. @param first tells it apart from other processes */
+function requestIds(first: string): () => string {
+  let count = 0;
+  return () => {
+    count += 1;
+    return `${first}-${count}`;
+  };
 }
 
 function logRequests(app: App): void {
