@@ -21,4 +21,9 @@ fi
 
 # As scripts/small-memory.mjs says.
 export MALLOC_ARENA_MAX="${MALLOC_ARENA_MAX:-2}"
-exec node --max-semi-space-size=8 "$bundle" "$@"
+case $program in
+server) young="--min-semi-space-size=8 --max-semi-space-size=32 --semi-space-growth-factor=1" ;;
+*) young=--max-semi-space-size=8 ;;
+esac
+# shellcheck disable=SC2086 # several words
+exec node $young "$bundle" "$@"

@@ -66,7 +66,7 @@ export class Site {
     const { root, programs, node } = surroundings();
     this.server = new Program({
       name: 'server',
-      words: [...node, join(programs, 'server/process.js')],
+      words: [...node('server'), join(programs, 'server/process.js')],
       directory: root,
       log: join(directory, 'server.log'),
       environment: {
@@ -95,7 +95,12 @@ export class Site {
       };
       const program = new Program({
         name,
-        words: [...host.words, ...node, join(programs, 'worker/process.js'), ...Object.entries(flags).flat()],
+        words: [
+          ...host.words,
+          ...node('worker'),
+          join(programs, 'worker/process.js'),
+          ...Object.entries(flags).flat(),
+        ],
         directory: root,
         log: join(directory, `${name}.log`),
         environment: {
@@ -199,11 +204,15 @@ export class Site {
 }
 
 /** Of this repository: where it is, where its programs are, and how they are started. */
-function surroundings(): { root: string; programs: string; node: readonly string[] } {
+function surroundings(): { root: string; programs: string; node: (program: string) => string[] } {
   const root = process.env['SHEAF_ROOT'] ?? process.cwd();
   const programs = process.env['SHEAF_PROGRAMS'] ?? join(root, 'build');
   const clock = join(root, 'chaos/shifted-clock.cjs');
-  return { root, programs, node: [process.execPath, ...smallMemory.flags, '--require', clock] };
+  return {
+    root,
+    programs,
+    node: (program) => [process.execPath, ...smallMemory.flags(program), '--require', clock],
+  };
 }
 
 async function freePort(address: string): Promise<number> {

@@ -25,7 +25,7 @@ export class Program {
     const log = openSync(this.logFile, 'a', 0o600);
     const begin = statSync(this.logFile).size;
     // A group of its own: Ctrl-C reaches the launcher only, which stops the programs in order.
-    this.child = spawn(process.execPath, [...smallMemory.flags, ...this.words], {
+    this.child = spawn(process.execPath, [...smallMemory.flags(this.name), ...this.words], {
       env: { ...smallMemory.environment, ...this.environment },
       stdio: ['ignore', log, log, 'ipc'],
       detached: true,

@@ -1,1 +1,1 @@
-export const smallMemory: { flags: string[]; environment: Record<string, string> };
+export const smallMemory: { flags(program: string): string[]; environment: Record<string, string> };

@@ -30,7 +30,7 @@ export async function launch(
   { log: logFile, environment, before = [] }: LaunchOptions,
 ): Promise<Launched> {
   const log = openSync(logFile, 'a');
-  const [program = '', ...all] = [...before, process.execPath, ...smallMemory.flags, ...words];
+  const [program = '', ...all] = [...before, process.execPath, ...smallMemory.flags(name), ...words];
   const child = spawn(program, all, {
     cwd: root,
     env: {

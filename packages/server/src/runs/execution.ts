@@ -9,6 +9,7 @@ import type { Services } from '../services.ts';
 import type { CheckinServices } from '../workers/checkin.ts';
 import { Contacts } from '../workers/contacts.ts';
 import { HeldCheckins } from '../workers/held-checkins.ts';
+import { makeRoomForWorkers } from '../memory.ts';
 import { KnownDescriptions } from '../workers/known-descriptions.ts';
 import { Liveness } from '../workers/liveness.ts';
 import { Mail } from '../workers/mail.ts';
@@ -57,7 +58,7 @@ export interface ExecutionOptions {
 export function createExecution(services: Services, options: ExecutionOptions = {}): Execution {
   const temporary = temporaryDirectory(services.settings);
   const trees = new TreeCache(services.store);
-  const held = new HeldCheckins(services.events, services.clock);
+  const held = new HeldCheckins(services.events, services.clock, makeRoomForWorkers);
   const wakeUps = new WakeUps(services.events, services.clock);
   const linked = new LinkedEntries(services, trees);
   const sessions = new Sessions(services);

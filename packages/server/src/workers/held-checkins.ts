@@ -22,11 +22,14 @@ export interface HeldCheckin {
 export class HeldCheckins {
   readonly #held = new Map<string, Held>();
   readonly #clock: Clock;
+  readonly #counted: (count: number) => void;
   readonly #stop: () => void;
   #stopped = false;
 
-  constructor(events: Events, clock: Clock) {
+  /** @param counted told how many check-ins are open, with each that comes */
+  constructor(events: Events, clock: Clock, counted: (count: number) => void = () => undefined) {
     this.#clock = clock;
+    this.#counted = counted;
     this.#stop = events.on('message.queued', (event) => this.#wake(workerKeyText(event), 'message'));
   }
 
@@ -37,6 +40,7 @@ export class HeldCheckins {
     this.#wake(key, 'replaced');
     const held: Held = { pending: this.#stopped ? 'closed' : undefined, wake: undefined };
     this.#held.set(key, held);
+    this.#counted(this.#held.size);
     const closed = () => held.wake?.('closed');
     signal.addEventListener('abort', closed);
     return {
