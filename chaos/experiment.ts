@@ -14,6 +14,7 @@ import { violations } from './invariants/invariants.ts';
 import { makeOwners, type Owner } from './owners.ts';
 import { chance, type Chance } from './random.ts';
 import type { ChaosSettings } from './settings.ts';
+import { forgetGroupsOf } from './evidence/machine.ts';
 import { Site, workerTimeout } from './site.ts';
 import { killSometime, submit } from './submit.ts';
 import { planRuns, planSqueeze, type PlannedRun } from './workload.ts';
@@ -71,6 +72,7 @@ async function conduct(settings: ChaosSettings, site: Site, say: Say): Promise<O
     site.workers.map(({ program }) => program.name),
   );
   const all = [...planned, ...last];
+  forgetGroupsOf(new Set(all.map(({ uuid }) => uuid)));
   const place = settings.runtime === 'docker' ? image : '';
   site.start();
   const owners = await makeOwners(site);

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DirectoryStore, type Entry } from '@sheaf/trees';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { filesOf, groupsOf, mountsBelow, processesOf } from './machine.ts';
+import { filesOf, forgetGroupsOf, groupsOf, mountsBelow, processesOf } from './machine.ts';
 import { sqlite } from './sql.ts';
 import { eventsIn, workLeft } from './server.ts';
 import { lookOverCache, lookOverStore } from './store.ts';
@@ -62,6 +62,10 @@ it.skipIf(!existsSync('/sys/fs/cgroup/memory/sheaf'))('sees control groups of it
   try {
     expect(groupsOf(new Set([uuid]))).toEqual([group]);
     expect(groupsOf(new Set(['0x1']))).toEqual([]);
+    forgetGroupsOf(new Set(['0x1']));
+    expect(existsSync(group)).toBe(true);
+    forgetGroupsOf(new Set([uuid]));
+    expect(groupsOf(new Set([uuid]))).toEqual([]);
   } finally {
     spawnSync('rmdir', [group]);
   }

@@ -1,6 +1,6 @@
 /** What is left on the machine and on the disks of the workers when all programs have ended. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, rmdirSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 
 /** Files and empty directories of a work directory, besides the cache. Of a directory with something in it, only that. */
@@ -52,6 +52,14 @@ export function groupsOf(uuids: ReadonlySet<string>): string[] {
         .filter((name) => uuids.has(name.slice(0, 34)) && statSync(join(base, name)).isDirectory())
         .map((name) => join(base, name)),
     );
+}
+
+/**
+ * The same seed names the same runs: what an experiment that was broken off has left is removed before, so that it is not found after.
+ * @throws Error a process is still in one of the groups
+ */
+export function forgetGroupsOf(uuids: ReadonlySet<string>): void {
+  for (const group of groupsOf(uuids)) rmdirSync(group);
 }
 
 /** On a worker's host: its containers, its networks with their interfaces, and its firewall rules. */
