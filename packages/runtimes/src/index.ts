@@ -28,4 +28,5 @@ export {
   type RuntimeChoice,
   type StrategyOptions as DetectOptions,
 } from './detect/strategies.ts';
+export { removeIfSmall } from './files/remove-small.ts';
 export { certificateOf, type ClusterAccess } from './kubernetes/access.ts';

@@ -1,19 +1,24 @@
 /** Files written so that a crash leaves either the old one or the new one. */
-import { open, rename, rm } from 'node:fs/promises';
+import { closeSync, fsync, openSync, renameSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { removeIfSmall } from '@sheaf/runtimes';
 import { systemCode } from './errors.ts';
 
-/** Writes to a temporary file beside the final one, makes it durable, and renames it into place; where that fails, nothing stays. */
+const sync = promisify(fsync);
+
+/** Writes to a temporary file beside the final one, makes it durable, and renames it into place; where that fails, nothing stays. Only the disk is waited for. */
 export async function writeWhole(path: string, text: string): Promise<void> {
   const temporary = `${path}.tmp`;
   try {
-    const file = await open(temporary, 'w', 0o600);
+    const file = openSync(temporary, 'w', 0o600);
     try {
-      await file.writeFile(text);
-      await file.sync();
+      writeFileSync(file, text);
+      await sync(file);
     } finally {
-      await file.close();
+      closeSync(file);
     }
-    await rename(temporary, path);
+    renameSync(temporary, path);
   } catch (error) {
     // What is half written keeps the bytes that a full disk lacks.
     await rm(temporary, { force: true });
@@ -23,6 +28,7 @@ export async function writeWhole(path: string, text: string): Promise<void> {
 
 /** Removes a file or directory, also one below which directories are closed to their owner. */
 export async function removeAll(path: string): Promise<void> {
+  if (removeIfSmall(path)) return;
   try {
     await rm(path, { recursive: true, force: true, maxRetries: 3 });
   } catch (error) {

@@ -38,14 +38,14 @@ it('keep in version 1 what a container used, after its own group has gone', asyn
   await files(join(root, 'cpuacct', parent), processor);
 
   expect(parent).toMatch(/^\/docker\/sheaf-[0-9a-f]{12}\/0xa\.1$/);
-  expect(await accounts.usageNow('0xa.1', 'container')).toBeUndefined();
-  expect(await accounts.usageInAll('0xa.1')).toEqual({
+  expect(accounts.usageNow('0xa.1', 'container')).toBeUndefined();
+  expect(accounts.usageInAll('0xa.1')).toEqual({
     cpuUser: 1.004,
     cpuSystem: 0.5,
     memory: 70,
     memoryMax: 900,
   });
-  expect(await accounts.usageInAll('0xb.1')).toBeUndefined();
+  expect(accounts.usageInAll('0xb.1')).toBeUndefined();
 });
 
 it('keep in version 2 what a container used', async () => {
@@ -58,7 +58,7 @@ it('keep in version 2 what a container used', async () => {
     'cpu.stat': 'user_usec 7000\nsystem_usec 3000\n',
   });
 
-  expect(await accounts.usageInAll('0xa.1')).toEqual({
+  expect(accounts.usageInAll('0xa.1')).toEqual({
     cpuUser: 0.007,
     cpuSystem: 0.003,
     memory: 10,

@@ -58,12 +58,12 @@ export class AccountingGroups {
   }
 
   /** The container's own use now; undefined where it has gone. */
-  usageNow(name: string, container: string): Promise<RunStatistics | undefined> {
+  usageNow(name: string, container: string): RunStatistics | undefined {
     return groupUsage(this.#usage(join(this.parentOf(name), container)));
   }
 
   /** All that was used in the group; undefined where it never was, or not on this machine. */
-  usageInAll(name: string): Promise<RunStatistics | undefined> {
+  usageInAll(name: string): RunStatistics | undefined {
     return groupUsage(this.#usage(this.parentOf(name)));
   }
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { groupDirectories, parseMembership } from './membership.ts';
-import { createRunGroup, groupDirectoriesOf, usageDirectoriesOf } from './run-group.ts';
+import { createRunGroup, groupDirectoriesOf, joiningFilesOf, usageDirectoriesOf } from './run-group.ts';
 import { groupUsage, outOfMemoryKills } from './usage.ts';
 
 let root: string;
@@ -51,28 +51,29 @@ describe('a group of version 2', () => {
       'cpu.stat': 'usage_usec 3\nuser_usec 1500000\nsystem_usec 250000\n',
     });
 
-    expect(await groupUsage(group())).toEqual({
+    expect(groupUsage(group())).toEqual({
       cpuUser: 1.5,
       cpuSystem: 0.25,
       memory: 3000,
       memoryMax: 9000,
     });
     await rm(join(root, 'run/memory.peak'));
-    expect(await groupUsage(group())).toMatchObject({ memoryMax: 5000 });
+    expect(groupUsage(group())).toMatchObject({ memoryMax: 5000 });
   });
 
   it('tells how often memory ran out', async () => {
     await files(join(root, 'run'), { 'memory.events': 'low 0\nhigh 0\nmax 12\noom 2\noom_kill 1\n' });
 
-    expect(await outOfMemoryKills(group())).toBe(1);
+    expect(outOfMemoryKills(group())).toBe(1);
   });
 
   it('is made with its limits', async () => {
     const host = { version: 2, base: root } as const;
 
-    await createRunGroup(host, 'run', { memory: 1000, cpuset: [0, 2], processes: 7 });
+    createRunGroup(host, 'run', { memory: 1000, cpuset: [0, 2], processes: 7 });
 
     expect(groupDirectoriesOf(host, 'run')).toEqual([join(root, 'run')]);
+    expect(joiningFilesOf(host, 'run')).toEqual([join(root, 'run/cgroup.procs')]);
     expect(usageDirectoriesOf(host, 'run')).toEqual(group());
     const read = (name: string): Promise<string> => readFile(join(root, 'run', name), 'utf8');
     expect([await read('memory.max'), await read('cpuset.cpus'), await read('pids.max')]).toEqual([
@@ -83,7 +84,7 @@ describe('a group of version 2', () => {
   });
 
   it('that has gone has no use', async () => {
-    expect(await groupUsage(group())).toBeUndefined();
-    expect(await outOfMemoryKills(group())).toBe(0);
+    expect(groupUsage(group())).toBeUndefined();
+    expect(outOfMemoryKills(group())).toBe(0);
   });
 });

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { firstOf, killGroup, pathInHierarchies, processesOf, removeEverywhere } from './foreign-group.ts';
 import type { GroupHost } from './host.ts';
+import { joiningFilesOf } from './run-group.ts';
 
 let root: string;
 const children: ChildProcess[] = [];
@@ -50,19 +51,19 @@ describe('a group of version 2 that another program fills', () => {
 
   it('tells its processes; none where it has gone', async () => {
     const host = version2();
-    expect(await processesOf(host, 'run')).toEqual([]);
+    expect(processesOf(host, 'run')).toEqual([]);
     await mkdir(join(root, 'sheaf/run'), { recursive: true });
     await writeFile(join(root, 'sheaf/run/cgroup.procs'), '17\n4711\n');
 
-    expect(await processesOf(host, 'run')).toEqual([17, 4711]);
+    expect(processesOf(host, 'run')).toEqual([17, 4711]);
   });
 
   it('has a first process only where one is number 1 in a namespace', async () => {
     await mkdir(join(root, 'sheaf/run'), { recursive: true });
     await writeFile(join(root, 'sheaf/run/cgroup.procs'), `${process.pid}\n999999999\n`);
 
-    expect(await firstOf(version2(), 'run')).toBeUndefined();
-    expect(await firstOf(version2(), 'gone')).toBeUndefined();
+    expect(firstOf(version2(), 'run')).toBeUndefined();
+    expect(firstOf(version2(), 'gone')).toBeUndefined();
   });
 
   it('is killed process by process, until none is left', async () => {
@@ -98,6 +99,12 @@ describe('a group of version 2 that another program fills', () => {
 });
 
 describe('a group of version 1 that another program fills', () => {
+  it('is joined thread by thread in every hierarchy that limits are set in', () => {
+    const [memory, ...others] = joiningFilesOf(version1(), 'run');
+
+    expect([memory, others.length]).toEqual([join(root, 'memory/sheaf/run/tasks'), 3]);
+  });
+
   it('is removed from every hierarchy, also those that no limit is set in', async () => {
     for (const controller of ['memory', 'cpuacct', 'cpuset', 'pids', 'blkio', 'systemd'])
       await mkdir(join(root, controller, 'sheaf/run'), { recursive: true });

@@ -3,7 +3,7 @@
  * we set limits in, and so leaves a group in each.
  */
 import { kill } from 'node:process';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isErrno } from '../files/errno.ts';
@@ -27,17 +27,17 @@ export async function removeEverywhere(host: GroupHost, name: string): Promise<v
   }
   const root = dirname(dirname(host.bases.memory));
   const path = pathInHierarchies(host, name);
-  for (const entry of await readdir(root, { withFileTypes: true })) {
+  for (const entry of readdirSync(root, { withFileTypes: true })) {
     // Others are links to these.
     if (entry.isDirectory()) await removeGroup(join(root, entry.name, path));
   }
 }
 
 /** Process numbers; none where the group has gone. */
-export async function processesOf(host: GroupHost, name: string): Promise<number[]> {
+export function processesOf(host: GroupHost, name: string): number[] {
   const [directory = ''] = groupDirectoriesOf(host, name);
   try {
-    const text = await readFile(join(directory, 'cgroup.procs'), 'utf8');
+    const text = readFileSync(join(directory, 'cgroup.procs'), 'utf8');
     return text.split('\n').filter(Boolean).map(Number);
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ENODEV')) return [];
@@ -46,9 +46,9 @@ export async function processesOf(host: GroupHost, name: string): Promise<number
 }
 
 /** Of the processes in a group, the one that is number 1 in a namespace of its own. */
-export async function firstOf(host: GroupHost, name: string): Promise<number | undefined> {
-  for (const pid of await processesOf(host, name)) {
-    const status = await statusOf(pid);
+export function firstOf(host: GroupHost, name: string): number | undefined {
+  for (const pid of processesOf(host, name)) {
+    const status = statusOf(pid);
     if (/^NSpid:(?:\s+\d+)*\s+1$/m.test(status)) return pid;
   }
   return undefined;
@@ -60,7 +60,7 @@ const killingTime = 30_000;
 export async function killGroup(host: GroupHost, name: string): Promise<void> {
   const deadline = performance.now() + killingTime;
   for (let pause = 1; performance.now() < deadline; pause = Math.min(2 * pause, 50)) {
-    const pids = await processesOf(host, name);
+    const pids = processesOf(host, name);
     if (pids.length === 0) return;
     for (const pid of pids) killOrGone(pid);
     await sleep(pause);
@@ -75,9 +75,9 @@ function killOrGone(pid: number): void {
   }
 }
 
-async function statusOf(pid: number): Promise<string> {
+function statusOf(pid: number): string {
   try {
-    return await readFile(`/proc/${pid}/status`, 'utf8');
+    return readFileSync(`/proc/${pid}/status`, 'utf8');
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ESRCH')) return '';
     throw error;

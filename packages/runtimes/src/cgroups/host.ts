@@ -1,4 +1,5 @@
 /** Where on this host control groups for runs can be made, found out once by trying. */
+import { readFileSync, writeFileSync } from 'node:fs';
 import { access, constants, mkdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { groupRoot, parseMembership } from './membership.ts';
@@ -101,17 +102,16 @@ async function prepareVersion1(root: string): Promise<GroupHost> {
     entries.push([controller, base]);
   }
   const bases = Object.fromEntries(entries) as Record<Version1Controller, string>;
-  await inheritCpuset(bases.cpuset);
+  inheritCpuset(bases.cpuset);
   return { version: 1, bases };
 }
 
 /** A new cpuset group of version 1 is empty: nothing can run in it until it has processors and memory nodes. */
-export async function inheritCpuset(directory: string): Promise<void> {
+export function inheritCpuset(directory: string): void {
   for (const file of ['cpuset.mems', 'cpuset.cpus']) {
-    const inherited = (await readFile(join(dirname(directory), file), 'utf8')).trim();
-    const own = (await readFile(join(directory, file), 'utf8')).trim();
+    const own = readFileSync(join(directory, file), 'utf8').trim();
     if (own === '') {
-      await writeFile(join(directory, file), inherited);
+      writeFileSync(join(directory, file), readFileSync(join(dirname(directory), file), 'utf8').trim());
     }
   }
 }

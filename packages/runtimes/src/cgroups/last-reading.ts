@@ -2,8 +2,7 @@
  * The last reading of a group of version 2 that somebody else removes. The kernel tells when its last process has ended; whoever
  * made the group takes some milliseconds from then until it is gone, and in these it is read once more.
  */
-import { watch, type FSWatcher } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFileSync, watch, type FSWatcher } from 'node:fs';
 import { join } from 'node:path';
 import { isErrno } from '../files/errno.ts';
 
@@ -14,14 +13,11 @@ export interface Following<Reading> {
 }
 
 /** @param read answers undefined where the group has gone */
-export function followGroup<Reading>(
-  directory: string,
-  read: () => Promise<Reading | undefined>,
-): Following<Reading> {
+export function followGroup<Reading>(directory: string, read: () => Reading | undefined): Following<Reading> {
   let last: Reading | undefined;
   let watcher: FSWatcher | undefined;
-  const look = async (): Promise<void> => {
-    const reading = (await isPopulated(directory)) ? undefined : await read();
+  const look = (): void => {
+    const reading = isPopulated(directory) ? undefined : read();
     last = reading ?? last;
   };
   try {
@@ -31,8 +27,12 @@ export function followGroup<Reading>(
     if (!isErrno(error, 'ENOENT')) throw error;
   }
   watcher?.on('change', () => {
-    // What cannot be read now cannot be read later.
-    look().catch(() => watcher?.close());
+    try {
+      look();
+    } catch {
+      // What cannot be read now cannot be read later.
+      watcher?.close();
+    }
   });
   // A group that goes away ends the watching; nothing is lost by that.
   watcher?.on('error', () => watcher?.close());
@@ -45,9 +45,9 @@ export function followGroup<Reading>(
 }
 
 /** A group that has gone has no processes either, but nothing to read. */
-async function isPopulated(directory: string): Promise<boolean> {
+function isPopulated(directory: string): boolean {
   try {
-    return /^populated 1$/m.test(await readFile(join(directory, 'cgroup.events'), 'utf8'));
+    return /^populated 1$/m.test(readFileSync(join(directory, 'cgroup.events'), 'utf8'));
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ENODEV')) {
       return false;

@@ -1,5 +1,8 @@
-/** The control group of one run: its limits, how to join it, and how to take it away. */
-import { mkdir, rmdir, writeFile } from 'node:fs/promises';
+/**
+ * The control group of one run: its limits, how to join it, and how to take it away. No disk is behind these files: each call is
+ * answered sooner than another thread would wake up to make it.
+ */
+import { mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isErrno } from '../files/errno.ts';
@@ -14,7 +17,7 @@ export interface RunLimits {
   readonly processes: number;
 }
 
-/** Directories of a run's group; a process joins by writing its number into `cgroup.procs` of each. */
+/** Directories of a run's group: one for version 2, one a controller for version 1. */
 export function groupDirectoriesOf(host: GroupHost, name: string): readonly string[] {
   return host.version === 2
     ? [join(host.base, name)]
@@ -27,16 +30,26 @@ export function usageDirectoriesOf(host: GroupHost, name: string): GroupDirector
     : { version: 1, memory: join(host.bases.memory, name), cpuacct: join(host.bases.cpuacct, name) };
 }
 
+/**
+ * Files through which a process that has only one thread joins: it writes 0 into each, which means itself. With version 1 the thread
+ * joins, not the process: otherwise the kernel would first wait until all processors have seen that no process may fork meanwhile
+ * (4 to 23 ms measured, without it 0.1 ms). Version 2 moves whole processes only.
+ */
+export function joiningFilesOf(host: GroupHost, name: string): readonly string[] {
+  const file = host.version === 2 ? 'cgroup.procs' : 'tasks';
+  return groupDirectoriesOf(host, name).map((directory) => join(directory, file));
+}
+
 /** Makes the group; one that a crash left behind under this name is used again. */
-export async function createRunGroup(host: GroupHost, name: string, limits: RunLimits): Promise<void> {
+export function createRunGroup(host: GroupHost, name: string, limits: RunLimits): void {
   for (const directory of groupDirectoriesOf(host, name)) {
-    await mkdir(directory, { recursive: true });
+    mkdirSync(directory, { recursive: true });
   }
   for (const [file, value] of limitFiles(host, name, limits)) {
-    await writeFile(file, value);
+    writeFileSync(file, value);
   }
   if (host.version === 1) {
-    await inheritCpuset(join(host.bases.cpuset, name));
+    inheritCpuset(join(host.bases.cpuset, name));
   }
 }
 
@@ -71,7 +84,7 @@ export async function removeGroup(directory: string): Promise<void> {
   const deadline = Date.now() + removalTime;
   for (;;) {
     try {
-      await rmdir(directory);
+      rmdirSync(directory);
       return;
     } catch (error) {
       if (isErrno(error, 'ENOENT')) {

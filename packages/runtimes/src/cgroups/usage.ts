@@ -1,5 +1,8 @@
-/** What a control group uses, read from its files: both generations of the kernel's interface. */
-import { readFile } from 'node:fs/promises';
+/**
+ * What a control group uses, read from its files: both generations of the kernel's interface. No disk is behind them: a file is read
+ * sooner than another thread would wake up to do it.
+ */
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isErrno } from '../files/errno.ts';
 import type { RunStatistics } from '../port.ts';
@@ -13,9 +16,9 @@ export type GroupDirectories =
 const ticksPerSecond = 100;
 
 /** Undefined: the group has gone. */
-export async function groupUsage(group: GroupDirectories): Promise<RunStatistics | undefined> {
+export function groupUsage(group: GroupDirectories): RunStatistics | undefined {
   try {
-    return group.version === 2 ? await usageV2(group.directory) : await usageV1(group.memory, group.cpuacct);
+    return group.version === 2 ? usageV2(group.directory) : usageV1(group.memory, group.cpuacct);
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ENODEV')) {
       return undefined;
@@ -24,13 +27,13 @@ export async function groupUsage(group: GroupDirectories): Promise<RunStatistics
   }
 }
 
-async function usageV2(directory: string): Promise<RunStatistics> {
-  const [current, statistics, cpu, peak] = await Promise.all([
+function usageV2(directory: string): RunStatistics {
+  const [current, statistics, cpu, peak] = [
     readNumber(join(directory, 'memory.current')),
     readTable(join(directory, 'memory.stat')),
     processorTimeV2(directory),
     readPeak(join(directory, 'memory.peak')),
-  ]);
+  ];
   const memory = Math.max(0, current - (statistics.get('inactive_file') ?? 0));
   return { ...cpu, memory, memoryMax: peak ?? current };
 }
@@ -38,17 +41,17 @@ async function usageV2(directory: string): Promise<RunStatistics> {
 type ProcessorTime = Pick<RunStatistics, 'cpuUser' | 'cpuSystem'>;
 
 /** Counted in every group of version 2, whatever controllers it has. */
-export async function processorTimeV2(directory: string): Promise<ProcessorTime> {
-  const cpu = await readTable(join(directory, 'cpu.stat'));
+export function processorTimeV2(directory: string): ProcessorTime {
+  const cpu = readTable(join(directory, 'cpu.stat'));
   return { cpuUser: (cpu.get('user_usec') ?? 0) / 1e6, cpuSystem: (cpu.get('system_usec') ?? 0) / 1e6 };
 }
 
 /** The two kinds are counted in hundredths of a second; their sum is known to the nanosecond. */
-async function processorTimeV1(directory: string): Promise<ProcessorTime> {
-  const [kinds, nanoseconds] = await Promise.all([
+function processorTimeV1(directory: string): ProcessorTime {
+  const [kinds, nanoseconds] = [
     readTable(join(directory, 'cpuacct.stat')),
     readNumber(join(directory, 'cpuacct.usage')),
-  ]);
+  ];
   const user = (kinds.get('user') ?? 0) / ticksPerSecond;
   const system = (kinds.get('system') ?? 0) / ticksPerSecond;
   const rest = Math.max(0, nanoseconds / 1e9 - user - system);
@@ -58,13 +61,13 @@ async function processorTimeV1(directory: string): Promise<ProcessorTime> {
     : { cpuUser: user, cpuSystem: system + rest };
 }
 
-async function usageV1(memoryDirectory: string, cpuDirectory: string): Promise<RunStatistics> {
-  const [current, peak, statistics, cpu] = await Promise.all([
+function usageV1(memoryDirectory: string, cpuDirectory: string): RunStatistics {
+  const [current, peak, statistics, cpu] = [
     readNumber(join(memoryDirectory, 'memory.usage_in_bytes')),
     readNumber(join(memoryDirectory, 'memory.max_usage_in_bytes')),
     readTable(join(memoryDirectory, 'memory.stat')),
     processorTimeV1(cpuDirectory),
-  ]);
+  ];
   return {
     ...cpu,
     memory: Math.max(0, current - (statistics.get('total_inactive_file') ?? 0)),
@@ -73,11 +76,11 @@ async function usageV1(memoryDirectory: string, cpuDirectory: string): Promise<R
 }
 
 /** How often the kernel killed a process of the group for want of memory. */
-export async function outOfMemoryKills(group: GroupDirectories): Promise<number> {
+export function outOfMemoryKills(group: GroupDirectories): number {
   const file =
     group.version === 2 ? join(group.directory, 'memory.events') : join(group.memory, 'memory.oom_control');
   try {
-    return (await readTable(file)).get('oom_kill') ?? 0;
+    return readTable(file).get('oom_kill') ?? 0;
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ENODEV')) {
       return 0;
@@ -87,9 +90,9 @@ export async function outOfMemoryKills(group: GroupDirectories): Promise<number>
 }
 
 /** Kernels before 5.19 keep no peak. */
-async function readPeak(file: string): Promise<number | undefined> {
+function readPeak(file: string): number | undefined {
   try {
-    return await readNumber(file);
+    return readNumber(file);
   } catch (error) {
     if (isErrno(error, 'ENOENT')) {
       return undefined;
@@ -98,13 +101,13 @@ async function readPeak(file: string): Promise<number | undefined> {
   }
 }
 
-async function readNumber(file: string): Promise<number> {
-  return Number.parseInt(await readFile(file, 'utf8'), 10);
+function readNumber(file: string): number {
+  return Number.parseInt(readFileSync(file, 'utf8'), 10);
 }
 
 /** Files of lines `name number`. */
-async function readTable(file: string): Promise<Map<string, number>> {
-  const lines = (await readFile(file, 'utf8')).trim().split('\n');
+function readTable(file: string): Map<string, number> {
+  const lines = readFileSync(file, 'utf8').trim().split('\n');
   return new Map(
     lines.map((line) => {
       const [name = '', value = ''] = line.split(' ');

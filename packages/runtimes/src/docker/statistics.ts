@@ -33,18 +33,18 @@ export class ContainerStatistics {
 
   /** @param run the run's name among the accounts. Undefined: the container does not run. */
   async sample(container: string, run: string): Promise<RunStatistics | undefined> {
-    const accounted = await this.#accounts?.usageNow(run, container);
+    const accounted = this.#accounts?.usageNow(run, container);
     if (accounted) {
       return accounted;
     }
     const seen = this.#seen.get(container);
-    return seen?.group ? this.#note(container, await groupUsage(seen.group)) : this.#ask(container);
+    return seen?.group ? this.#note(container, groupUsage(seen.group)) : this.#ask(container);
   }
 
   /** What a container that has ended used in all, as far as that is known; until it is forgotten. */
   async final(container: string, run: string): Promise<RunStatistics | undefined> {
     const seen = this.#seen.get(container);
-    return (await this.#accounts?.usageInAll(run)) ?? seen?.following?.last ?? seen?.last;
+    return this.#accounts?.usageInAll(run) ?? seen?.following?.last ?? seen?.last;
   }
 
   /** The container has been removed. */
@@ -68,7 +68,7 @@ export class ContainerStatistics {
       const group = await localGroup(state.State.Pid, state.Id);
       if (group) {
         this.#seen.set(container, { group, ...follow(group) });
-        return this.#note(container, await groupUsage(group));
+        return this.#note(container, groupUsage(group));
       }
       return this.#note(container, fromEngine(await this.#engine.containerStatistics(container)));
     } catch (error) {

@@ -2,9 +2,11 @@
 import { chmod, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isErrno } from './errno.ts';
+import { removeIfSmall } from './remove-small.ts';
 
 /** Removes a directory and everything in it; nothing happens where it is not there. Links are removed, never followed. */
 export async function removeTree(directory: string): Promise<void> {
+  if (removeIfSmall(directory)) return;
   try {
     await rm(directory, { recursive: true, force: true });
   } catch (error) {

@@ -106,7 +106,7 @@ async function engineAt(
 
 async function isUsed(stateDirectory: string, image: string): Promise<boolean> {
   for (const { uuid, epoch } of await listRecords(stateDirectory)) {
-    const record = await readRuncRecord(runcPaths(stateDirectory, uuid, epoch));
+    const record = readRuncRecord(runcPaths(stateDirectory, uuid, epoch));
     if (record?.image === image) return true;
   }
   return false;

@@ -108,11 +108,11 @@ async function startOne(
   });
   const paths = runcPaths(place, uuid, 0);
   const record = { uuid, epoch: 0, image: '', network: 'own', startedAt: 0 } as const;
-  await createRunGroup(groups, uuid, { memory: 0, cpuset: [], processes: 1000 });
-  await writeRuncRecord(paths, record, bundle, image);
+  createRunGroup(groups, uuid, { memory: 0, cpuset: [], processes: 1000 });
+  writeRuncRecord(paths, record, bundle, image);
   const said = await superviseRunc({ paths, program, name: uuid }, AbortSignal.timeout(30_000));
   if (said !== undefined) return said.split('\n').at(-1);
   if (isAlive(paths.alive)) await untilDead(paths.alive, AbortSignal.timeout(30_000));
-  const exit = await readExit(paths);
-  return exit?.code === 0 ? undefined : ((await readLog(paths)) ?? 'a trial run failed').trim();
+  const exit = readExit(paths);
+  return exit?.code === 0 ? undefined : (readLog(paths) ?? 'a trial run failed').trim();
 }

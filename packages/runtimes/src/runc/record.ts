@@ -8,7 +8,7 @@
  * - `image`: a link to the image's files; `upper`, `work`: what the run changes in them; `root`: where both come together
  * - `runc`: what runc itself remembers; `address`: where the worker reaches the run, once it was connected
  */
-import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { recordName, readOrUndefined } from '../sandbox/record.ts';
@@ -56,24 +56,17 @@ export function runcPaths(stateDirectory: string, uuid: string, epoch: number): 
 }
 
 /** @param image directory of the image's files */
-export async function writeRuncRecord(
-  paths: RuncPaths,
-  record: RuncRecord,
-  bundle: unknown,
-  image: string,
-): Promise<void> {
-  await mkdir(paths.directory, { recursive: true, mode: 0o700 });
-  await Promise.all([
-    ...['upper', 'work', 'root'].map((name) => mkdir(join(paths.directory, name))),
-    symlink(image, join(paths.directory, 'image')),
-    writeFile(paths.record, JSON.stringify(record)),
-    writeFile(paths.bundle, JSON.stringify(bundle)),
-  ]);
+export function writeRuncRecord(paths: RuncPaths, record: RuncRecord, bundle: unknown, image: string): void {
+  mkdirSync(paths.directory, { recursive: true, mode: 0o700 });
+  for (const name of ['upper', 'work', 'root']) mkdirSync(join(paths.directory, name));
+  symlinkSync(image, join(paths.directory, 'image'));
+  writeFileSync(paths.record, JSON.stringify(record));
+  writeFileSync(paths.bundle, JSON.stringify(bundle));
 }
 
 /** Undefined: there is no such run, or its start was cut short. @throws ZodError where the file was damaged */
-export async function readRuncRecord(paths: RuncPaths): Promise<RuncRecord | undefined> {
-  const text = await readOrUndefined(paths.record);
+export function readRuncRecord(paths: RuncPaths): RuncRecord | undefined {
+  const text = readOrUndefined(paths.record);
   try {
     return text === undefined ? undefined : RuncRecord.parse(JSON.parse(text));
   } catch (error) {

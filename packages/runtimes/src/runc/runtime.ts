@@ -1,7 +1,7 @@
 /** Runs in containers that runc makes directly, without an engine: images unpacked by the worker, an overlay a run. Needs root. */
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { stat, writeFile } from 'node:fs/promises';
+import { existsSync, statSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { formatSize } from '@sheaf/domain';
 import { firstOf, killGroup, pathInHierarchies, removeEverywhere } from '../cgroups/foreign-group.ts';
@@ -143,7 +143,7 @@ export class RuncRuntime implements Runtime {
   ): Promise<void> {
     const { groups, networks, files, processLimit, store, program } = this.#parts;
     const name = recordName(run.uuid, run.epoch);
-    const { uid, gid } = await stat(run.directory);
+    const { uid, gid } = statSync(run.directory);
     const network: BundleNetwork =
       run.network && !networks.available
         ? { kind: 'host' }
@@ -166,22 +166,20 @@ export class RuncRuntime implements Runtime {
       network: network.kind,
       startedAt: Date.now(),
     };
-    await Promise.all([
-      writeRuncRecord(paths, record, bundle, store.root(image.id)),
-      createRunGroup(groups, name, { memory: run.memory, cpuset: run.cpuset, processes: processLimit }),
-    ]);
+    writeRuncRecord(paths, record, bundle, store.root(image.id));
+    createRunGroup(groups, name, { memory: run.memory, cpuset: run.cpuset, processes: processLimit });
     const said = await superviseRunc({ paths, program, name }, signal);
     if (said !== undefined) {
       throw startProblem(said, {
         memory: formatSize(run.memory),
-        outOfMemory: run.memory > 0 && (await this.#outOfMemory(name)) > 0,
+        outOfMemory: run.memory > 0 && this.#outOfMemory(name) > 0,
       });
     }
   }
 
   async recover(handle: RunHandle): Promise<RecoveredRun | undefined> {
     const paths = this.#paths(handle);
-    const record = await readRuncRecord(paths);
+    const record = readRuncRecord(paths);
     if (record === undefined) {
       return undefined;
     }
@@ -202,8 +200,8 @@ export class RuncRuntime implements Runtime {
   async #exit(handle: RunHandle): Promise<RunExit> {
     const paths = this.#paths(handle);
     const name = recordName(handle.uuid, handle.epoch);
-    const record = await readRuncRecord(paths);
-    const exit = await readExit(paths);
+    const record = readRuncRecord(paths);
+    const exit = readExit(paths);
     if (record === undefined || exit === undefined) {
       // Whoever killed the supervisor has left the command alone: nobody would ever hear of its end.
       await killGroup(this.#parts.groups, name);
@@ -218,14 +216,14 @@ export class RuncRuntime implements Runtime {
     }
     return {
       exitCode: exit.code,
-      outOfMemory: (await this.#outOfMemory(name)) > 0,
-      message: shellMessage(exit.code, (await readLog(paths)) ?? ''),
+      outOfMemory: this.#outOfMemory(name) > 0,
+      message: shellMessage(exit.code, readLog(paths) ?? ''),
       startedAt: record.startedAt,
       finishedAt: exit.at,
     };
   }
 
-  #outOfMemory(name: string): Promise<number> {
+  #outOfMemory(name: string): number {
     return outOfMemoryKills(usageDirectoriesOf(this.#parts.groups, name));
   }
 
@@ -258,21 +256,21 @@ export class RuncRuntime implements Runtime {
     return isAlive(this.#paths(handle).alive) ? this.finalStatistics(handle) : undefined;
   }
 
-  finalStatistics(handle: RunHandle): Promise<RunStatistics | undefined> {
+  async finalStatistics(handle: RunHandle): Promise<RunStatistics | undefined> {
     return groupUsage(usageDirectoriesOf(this.#parts.groups, recordName(handle.uuid, handle.epoch)));
   }
 
   async reach(handle: RunHandle, port: number): Promise<ReachablePort | undefined> {
     const paths = this.#paths(handle);
-    const record = await readRuncRecord(paths);
-    const first = isAlive(paths.alive) ? await this.#first(handle) : undefined;
+    const record = readRuncRecord(paths);
+    const first = isAlive(paths.alive) ? this.#first(handle) : undefined;
     if (record === undefined || first === undefined) {
       return undefined;
     }
     if (record.network === 'host') {
       return listenerInside(first, port);
     }
-    const host = (await readOrUndefined(paths.address)) ?? (await this.#connect(handle, paths, first));
+    const host = readOrUndefined(paths.address) ?? (await this.#connect(handle, paths, first));
     // Its own address: nothing else listens there, whatever the port.
     return host === undefined || host === '' ? undefined : { host, port };
   }
@@ -286,9 +284,7 @@ export class RuncRuntime implements Runtime {
     let connecting = this.#connecting.get(name);
     if (connecting === undefined) {
       const [program = '', ...parameters] = connectCommand('i', paths.address, first);
-      connecting = execute(program, parameters).then(
-        async () => (await readOrUndefined(paths.address)) ?? '',
-      );
+      connecting = execute(program, parameters).then(async () => readOrUndefined(paths.address) ?? '');
       this.#connecting.set(name, connecting);
       connecting.catch(() => this.#connecting.delete(name));
     }
@@ -304,7 +300,7 @@ export class RuncRuntime implements Runtime {
   /** @throws RuntimeError the run has ended */
   async exec(handle: RunHandle, request: ExecRequest): Promise<ExecSession> {
     const paths = this.#paths(handle);
-    const first = isAlive(paths.alive) ? await this.#first(handle) : undefined;
+    const first = isAlive(paths.alive) ? this.#first(handle) : undefined;
     if (first === undefined) {
       throw new RuntimeError('The run has ended', { userError: true });
     }
@@ -312,7 +308,7 @@ export class RuncRuntime implements Runtime {
     return execInRunc({ paths, program: this.#parts.program, name, first }, request);
   }
 
-  #first(handle: RunHandle): Promise<number | undefined> {
+  #first(handle: RunHandle): number | undefined {
     return firstOf(this.#parts.groups, recordName(handle.uuid, handle.epoch));
   }
 
@@ -339,7 +335,7 @@ function ignoreTimeout(error: unknown): void {
 
 /** And whoever sets the run up for it: all are in its process group. */
 async function killSupervisor(paths: RuncPaths): Promise<void> {
-  const pid = Number.parseInt((await readOrUndefined(paths.supervisor)) ?? '', 10);
+  const pid = Number.parseInt(readOrUndefined(paths.supervisor) ?? '', 10);
   if (pid > 0 && isAlive(paths.alive)) {
     process.kill(-pid, 'SIGKILL');
   }

@@ -46,7 +46,7 @@ export async function superviseRunc(call: RuncCall, signal: AbortSignal): Promis
   try {
     if (await saysSomething(child, pipe)) return undefined;
     signal.throwIfAborted();
-    return (await readLog(call.paths))?.trim() || 'its supervisor ended at once';
+    return readLog(call.paths)?.trim() || 'its supervisor ended at once';
   } finally {
     signal.removeEventListener('abort', abort);
     pipe.destroy();

@@ -1,6 +1,6 @@
 /** Reaches into a sandboxed run that is under way: its ports, and commands beside its own. */
 import type { GroupHost } from '../cgroups/host.ts';
-import { groupDirectoriesOf } from '../cgroups/run-group.ts';
+import { joiningFilesOf } from '../cgroups/run-group.ts';
 import {
   RuntimeError,
   type ExecRequest,
@@ -28,7 +28,7 @@ export function canEnter(tool: SandboxTool): boolean {
  * One without has no address.
  */
 export async function reachRun(paths: RunPaths, port: number): Promise<ReachablePort | undefined> {
-  const record = await readRecord(paths);
+  const record = readRecord(paths);
   if (record?.network !== true || !isAlive(paths.alive)) {
     return undefined;
   }
@@ -46,7 +46,7 @@ export async function execInRun(
   if (!canEnter(tool)) {
     throw new RuntimeError(`Commands cannot be started in this run: ${whyNoEntry}`, { userError: false });
   }
-  const record = await readRecord(paths);
+  const record = readRecord(paths);
   const first = isAlive(paths.alive) ? await firstProcess(paths) : undefined;
   if (record === undefined || first === undefined) {
     throw new RuntimeError('The run has ended', { userError: true });
@@ -60,7 +60,7 @@ export async function execInRun(
   return await execInSandbox(
     {
       first,
-      groups: groups ? groupDirectoriesOf(groups, name) : [],
+      groups: groups ? joiningFilesOf(groups, name) : [],
       ownUserNamespace: !isRoot(),
       ownNetwork: !record.network,
       directory: `/${handle.uuid}`,

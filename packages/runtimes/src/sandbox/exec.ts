@@ -48,7 +48,7 @@ shift 4
 [ -z "$deaf" ] || trap '' $deaf
 [ "$rows" = 0 ] || { tty && stty rows "$rows" cols "$columns"; } >&${readyDescriptor} || exit 1
 for group in $groups; do
-  echo 0 >"$group/cgroup.procs" || exit 1
+  echo 0 >"$group" || exit 1
 done
 exec "$@" ${readyDescriptor}>&-
 `;

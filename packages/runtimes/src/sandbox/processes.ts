@@ -20,7 +20,7 @@ const pageSize = 4096;
 
 /** The process that is number 1 inside; undefined while there is none. */
 export async function firstProcess(paths: RunPaths): Promise<number | undefined> {
-  const info = await readOrUndefined(paths.info);
+  const info = readOrUndefined(paths.info);
   const supervisor = await supervisorOf(paths);
   // JSON, but the tool writes it piece by piece, and the number comes first.
   const number = /"child-pid":\s*(?<pid>\d+)\D/.exec(info ?? '')?.groups?.['pid'];
@@ -86,7 +86,7 @@ export async function processUsage(paths: RunPaths): Promise<RunStatistics | und
 }
 
 async function supervisorOf(paths: RunPaths): Promise<number | undefined> {
-  const text = await readOrUndefined(paths.supervisor);
+  const text = readOrUndefined(paths.supervisor);
   return text === undefined || text.trim() === '' ? undefined : Number.parseInt(text, 10);
 }
 

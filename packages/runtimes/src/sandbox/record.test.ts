@@ -15,7 +15,7 @@ afterEach(() => rmSync(place, { recursive: true }));
 it('what was said beside a command is read whole', async () => {
   writeFileSync(log, 'sh: 1: Syntax error\n');
 
-  expect(await readLog({ log })).toBe('sh: 1: Syntax error\n');
+  expect(readLog({ log })).toBe('sh: 1: Syntax error\n');
 });
 
 it('of what a command has made too long for any memory, the end is read', async () => {
@@ -23,12 +23,12 @@ it('of what a command has made too long for any memory, the end is read', async 
   truncateSync(log, 3 * 2 ** 30);
   appendFileSync(log, 'the last words');
 
-  const read = await readLog({ log });
+  const read = readLog({ log });
 
   expect(read?.endsWith('\0the last words')).toBe(true);
   expect(read?.length).toBe(64 * 1024);
 });
 
 it('nothing was said where there is no log', async () => {
-  expect(await readLog({ log })).toBeUndefined();
+  expect(readLog({ log })).toBeUndefined();
 });

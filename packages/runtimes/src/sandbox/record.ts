@@ -8,8 +8,11 @@
  * - `times`: processor time of the command, where no control group counts it
  * - `exit`: blanks, then the exit status once there is one; `log`: what was said outside of the command's own output
  * - `tmp`: the run's /tmp; `root`: where its root directory is put together
+ *
+ * These files are small and few: one after the other they are dealt with sooner than another thread would wake up for each.
  */
-import { mkdir, open, readdir, writeFile, type FileHandle } from 'node:fs/promises';
+import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { isErrno } from '../files/errno.ts';
@@ -71,15 +74,15 @@ export function runPaths(stateDirectory: string, uuid: string, epoch: number): R
   };
 }
 
-export async function writeRecord(paths: RunPaths, record: RunRecord): Promise<void> {
-  await mkdir(paths.temporary, { recursive: true });
-  await mkdir(paths.root);
-  await writeFile(paths.record, JSON.stringify(record));
+export function writeRecord(paths: RunPaths, record: RunRecord): void {
+  mkdirSync(paths.temporary, { recursive: true });
+  mkdirSync(paths.root);
+  writeFileSync(paths.record, JSON.stringify(record));
 }
 
 /** Undefined: there is no such run. @throws SyntaxError or ZodError where the file was damaged */
-export async function readRecord(paths: RunPaths): Promise<RunRecord | undefined> {
-  const text = await readOrUndefined(paths.record);
+export function readRecord(paths: RunPaths): RunRecord | undefined {
+  const text = readOrUndefined(paths.record);
   return text === undefined ? undefined : RunRecord.parse(JSON.parse(text));
 }
 
@@ -100,27 +103,17 @@ export async function listRecords(stateDirectory: string): Promise<{ uuid: strin
 }
 
 /** The status the supervisor wrote, and when; undefined: it wrote none (or was cut off while writing). */
-export async function readExit(
-  paths: Pick<RunPaths, 'exit'>,
-): Promise<{ code: number; at: number } | undefined> {
-  const file = await openOrUndefined(paths.exit);
-  if (file === undefined) {
-    return undefined;
-  }
-  try {
-    const text = await file.readFile('utf8');
-    const { mtimeMs } = await file.stat();
+export function readExit(paths: Pick<RunPaths, 'exit'>): { code: number; at: number } | undefined {
+  return withFile(paths.exit, (file) => {
+    const text = readFileSync(file, 'utf8');
+    const { mtimeMs } = fstatSync(file);
     return /^ *\d+\n$/.test(text) ? { code: Number.parseInt(text, 10), at: Math.round(mtimeMs) } : undefined;
-  } finally {
-    await file.close();
-  }
+  });
 }
 
 /** Seconds of processor time of the command, as the shell's `times` says it on its second line: `0m1.25s 0m0.50s`. */
-export async function readTimes(
-  paths: RunPaths,
-): Promise<{ cpuUser: number; cpuSystem: number } | undefined> {
-  const [, line = ''] = ((await readLog({ log: paths.times })) ?? '').split('\n');
+export function readTimes(paths: RunPaths): { cpuUser: number; cpuSystem: number } | undefined {
+  const [, line = ''] = (readLog({ log: paths.times }) ?? '').split('\n');
   const [user, system] = [...line.matchAll(/(\d+)m([\d.]+)s/g)].map(
     ([, minutes, seconds]) => Number(minutes) * 60 + Number(seconds),
   );
@@ -131,37 +124,32 @@ export async function readTimes(
 const longestLog = 64 * 1024;
 
 /** The end of what was said; undefined: nothing ever could be. */
-export async function readLog({ log }: Pick<RunPaths, 'log'>): Promise<string | undefined> {
-  const file = await openOrUndefined(log);
-  if (file === undefined) {
-    return undefined;
-  }
-  try {
-    const { size } = await file.stat();
+export function readLog({ log }: Pick<RunPaths, 'log'>): string | undefined {
+  return withFile(log, (file) => {
+    const { size } = fstatSync(file);
     const buffer = Buffer.alloc(Math.min(size, longestLog));
-    const { bytesRead } = await file.read(buffer, 0, buffer.length, size - buffer.length);
-    return buffer.toString('utf8', 0, bytesRead);
-  } finally {
-    await file.close();
-  }
+    return buffer.toString('utf8', 0, readSync(file, buffer, 0, buffer.length, size - buffer.length));
+  });
 }
 
-export async function readOrUndefined(path: string): Promise<string | undefined> {
-  const file = await openOrUndefined(path);
-  try {
-    return await file?.readFile('utf8');
-  } finally {
-    await file?.close();
-  }
+export function readOrUndefined(path: string): string | undefined {
+  return withFile(path, (file) => readFileSync(file, 'utf8'));
 }
 
-async function openOrUndefined(path: string): Promise<FileHandle | undefined> {
+/** Undefined: it is not there. */
+function withFile<Result>(path: string, read: (file: number) => Result): Result | undefined {
+  let file: number;
   try {
-    return await open(path);
+    file = openSync(path, 'r');
   } catch (error) {
     if (isErrno(error, 'ENOENT')) {
       return undefined;
     }
     throw error;
+  }
+  try {
+    return read(file);
+  } finally {
+    closeSync(file);
   }
 }

@@ -1,13 +1,8 @@
 /** Runs in Linux namespaces on the host's own system, for machines without a container engine. No images. */
-import { existsSync, statSync } from 'node:fs';
-import { chmod, stat, writeFile } from 'node:fs/promises';
+import { chmodSync, existsSync, statSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { formatSize } from '@sheaf/domain';
-import {
-  createRunGroup,
-  groupDirectoriesOf,
-  removeRunGroup,
-  usageDirectoriesOf,
-} from '../cgroups/run-group.ts';
+import { createRunGroup, joiningFilesOf, removeRunGroup, usageDirectoriesOf } from '../cgroups/run-group.ts';
 import type { GroupHost } from '../cgroups/host.ts';
 import { groupUsage, outOfMemoryKills } from '../cgroups/usage.ts';
 import { runScript, shellMessage } from '../command/shell.ts';
@@ -134,18 +129,18 @@ export class SandboxRuntime implements Runtime {
     const environment = { PATH: path, ...run.environment, HOME: `/${run.uuid}`, CODALAB: 'true' };
     const dataLimit = groups ? 0 : run.memory;
     const cpuset = groups ? [] : run.cpuset;
-    await writeRecord(paths, {
+    writeRecord(paths, {
       uuid: run.uuid,
       epoch: run.epoch,
       network: run.network,
       startedAt: Date.now(),
       command: { environment, user: user ?? null, cpuset: [...cpuset], dataLimit },
     });
-    await chmod(paths.temporary, 0o1777);
+    chmodSync(paths.temporary, 0o1777);
     const name = recordName(run.uuid, run.epoch);
     const processes = this.#options.processLimit ?? 32_768;
     if (groups) {
-      await createRunGroup(groups, name, { memory: run.memory, cpuset: run.cpuset, processes });
+      createRunGroup(groups, name, { memory: run.memory, cpuset: run.cpuset, processes });
     }
     const shell = existsSync('/bin/bash') ? '/bin/bash' : '/bin/sh';
     const staged = stagedCommand([shell, '-c', runScript(run.command)], {
@@ -163,9 +158,9 @@ export class SandboxRuntime implements Runtime {
       command: [...pinnedTo(cpuset), ...staged],
     });
     try {
-      await supervise({ paths, groups: groups ? groupDirectoriesOf(groups, name) : [], command }, signal);
+      await supervise({ paths, groups: groups ? joiningFilesOf(groups, name) : [], command }, signal);
     } catch (error) {
-      if (await this.#outOfMemory(run)) {
+      if (this.#outOfMemory(run) > 0) {
         throw new RuntimeError(
           `The memory limit of ${formatSize(run.memory)} is too low to start a command`,
           {
@@ -186,7 +181,7 @@ export class SandboxRuntime implements Runtime {
     if (!isRoot()) {
       return undefined;
     }
-    const { uid, gid } = await stat(directory);
+    const { uid, gid } = statSync(directory);
     if (uid !== 0) {
       return { uid, gid };
     }
@@ -197,7 +192,7 @@ export class SandboxRuntime implements Runtime {
 
   async recover(handle: RunHandle): Promise<RecoveredRun | undefined> {
     const paths = this.#paths(handle);
-    const record = await readRecord(paths);
+    const record = readRecord(paths);
     if (record === undefined) {
       return undefined;
     }
@@ -217,21 +212,21 @@ export class SandboxRuntime implements Runtime {
 
   async #exit(handle: RunHandle): Promise<RunExit> {
     const paths = this.#paths(handle);
-    const record = await readRecord(paths);
-    const exit = await readExit(paths);
+    const record = readRecord(paths);
+    const exit = readExit(paths);
     const lost = record === undefined || exit === undefined;
     return {
       exitCode: exit?.code ?? null,
-      outOfMemory: (await this.#outOfMemory(handle)) > 0,
+      outOfMemory: this.#outOfMemory(handle) > 0,
       message: lost
         ? 'The sandbox of the run has gone, and nobody noted how the command ended'
-        : shellMessage(exit.code, (await readLog(paths)) ?? ''),
+        : shellMessage(exit.code, readLog(paths) ?? ''),
       startedAt: record?.startedAt ?? null,
       finishedAt: exit?.at ?? null,
     };
   }
 
-  async #outOfMemory(handle: Pick<RunHandle, 'uuid' | 'epoch'>): Promise<number> {
+  #outOfMemory(handle: Pick<RunHandle, 'uuid' | 'epoch'>): number {
     const { groups } = this.#options;
     return groups ? outOfMemoryKills(usageDirectoriesOf(groups, recordName(handle.uuid, handle.epoch))) : 0;
   }
@@ -262,7 +257,7 @@ export class SandboxRuntime implements Runtime {
     }
     const name = recordName(handle.uuid, handle.epoch);
     const { groups } = this.#options;
-    const sample = groups ? await groupUsage(usageDirectoriesOf(groups, name)) : await processUsage(paths);
+    const sample = groups ? groupUsage(usageDirectoriesOf(groups, name)) : await processUsage(paths);
     if (sample === undefined) {
       return undefined;
     }
@@ -280,7 +275,7 @@ export class SandboxRuntime implements Runtime {
     }
     // Processor time as the kernel counted it, unless the run was killed; memory as we happened to see it.
     const seen = this.#seen.get(name);
-    const times = await readTimes(this.#paths(handle));
+    const times = readTimes(this.#paths(handle));
     return times === undefined
       ? seen
       : {

@@ -22,13 +22,13 @@ shift 2
 echo $$ >"$state/supervisor" && echo '   ' >"$state/exit" && printf '%256s' '' >"$state/info" && mkfifo -m 600 "$state/alive" && exec ${descriptors.alive}<>"$state/alive" || exit 1
 (
   for group in $groups; do
-    echo 0 >"$group/cgroup.procs" || exit 1
+    echo 0 >"$group" || exit 1
   done
   exec "$@"
 ) </dev/null >"$state/log" 2>&1 ${descriptors.times}>"$state/times" ${descriptors.info}<>"$state/info"
 code=$?
 for group in $groups; do
-  kill -9 $(cat "$group/cgroup.procs") 2>/dev/null
+  while read -r pid; do kill -9 "$pid" 2>/dev/null; done <"$group"
 done
 [ $code = 1 ] && [ -e "$state/stopped" ] && code=137
 printf '%3d\\n' $code 1<>"$state/exit"
@@ -97,7 +97,7 @@ export function stagedCommand(script: readonly string[], options: StageOptions):
 
 export interface Supervision {
   readonly paths: RunPaths;
-  /** Control groups to join. */
+  /** Files of the control groups to join. */
   readonly groups: readonly string[];
   readonly command: readonly string[];
 }
@@ -144,5 +144,5 @@ function killGroup(child: ChildProcess): void {
 }
 
 async function lastWords(paths: RunPaths): Promise<string> {
-  return (await readLog(paths))?.trim() || 'its supervisor ended at once';
+  return readLog(paths)?.trim() || 'its supervisor ended at once';
 }
