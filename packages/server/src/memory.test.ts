@@ -1,22 +1,14 @@
-import { setFlagsFromString } from 'node:v8';
-import { beforeEach, expect, it, vi } from 'vitest';
-import { makeRoomForWorkers } from './memory.ts';
-
-vi.mock('node:v8', () => ({ setFlagsFromString: vi.fn() }));
-
-const flags = vi.mocked(setFlagsFromString);
-
-beforeEach(() => {
-  makeRoomForWorkers(0);
-  flags.mockClear();
-});
+import { expect, it } from 'vitest';
+import { roomForWorkers } from './memory.ts';
 
 it('lets the young generation grow where there are many workers, and no longer when they have gone', () => {
-  makeRoomForWorkers(99);
-  expect(flags).not.toHaveBeenCalled();
-  makeRoomForWorkers(100);
-  makeRoomForWorkers(101);
-  expect(flags.mock.calls).toEqual([['--semi-space-growth-factor=2']]);
-  makeRoomForWorkers(99);
-  expect(flags).toHaveBeenLastCalledWith('--semi-space-growth-factor=1');
+  const flags: string[] = [];
+  const connected = roomForWorkers((flag) => flags.push(flag));
+  connected(99);
+  expect(flags).toEqual([]);
+  connected(100);
+  connected(101);
+  expect(flags).toEqual(['--semi-space-growth-factor=2']);
+  connected(99);
+  expect(flags).toEqual(['--semi-space-growth-factor=2', '--semi-space-growth-factor=1']);
 });

@@ -1,6 +1,5 @@
 /* Builds what every part of the server is given out of the settings. */
 import { randomBytes, randomUUID } from 'node:crypto';
-
 import { join } from 'node:path';
 import { uuidFromBytes } from '@sheaf/domain';
 import { DirectoryStore } from '@sheaf/trees';
@@ -13,6 +12,7 @@ import { makePrivateDirectory } from './files/private-directory.ts';
 import { WaitingReasons } from './runs/waiting-reasons.ts';
 import type { Clock, Ids, Services } from './services.ts';
 import type { Settings } from './settings/settings.ts';
+import { systemClock } from './system-clock.ts';
 
 export interface OpenServices {
   services: Services;
@@ -53,16 +53,6 @@ export async function openServices(
     throw error;
   }
 }
-
-const systemClock: Clock = {
-  now: () => Date.now(),
-  elapsed: () => performance.now(),
-  after: (milliseconds, callback) => {
-    const timer = setTimeout(callback, milliseconds);
-    timer.unref();
-    return () => clearTimeout(timer);
-  },
-};
 
 const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
 

@@ -5,11 +5,12 @@ import { DependencyEntries } from '../contents/dependency-entries.ts';
 import { LinkedEntries } from '../contents/linked-entries.ts';
 import { Sweeper } from '../contents/sweeper.ts';
 import { temporaryDirectory } from '../contents/temporary-directory.ts';
+import { roomForWorkers } from '../memory.ts';
 import type { Services } from '../services.ts';
+import { systemClock } from '../system-clock.ts';
 import type { CheckinServices } from '../workers/checkin.ts';
 import { Contacts } from '../workers/contacts.ts';
 import { HeldCheckins } from '../workers/held-checkins.ts';
-import { makeRoomForWorkers } from '../memory.ts';
 import { KnownDescriptions } from '../workers/known-descriptions.ts';
 import { Liveness } from '../workers/liveness.ts';
 import { Mail } from '../workers/mail.ts';
@@ -58,7 +59,7 @@ export interface ExecutionOptions {
 export function createExecution(services: Services, options: ExecutionOptions = {}): Execution {
   const temporary = temporaryDirectory(services.settings);
   const trees = new TreeCache(services.store);
-  const held = new HeldCheckins(services.events, services.clock, makeRoomForWorkers);
+  const held = new HeldCheckins(services.events, services.clock, roomForWorkers());
   const wakeUps = new WakeUps(services.events, services.clock);
   const linked = new LinkedEntries(services, trees);
   const sessions = new Sessions(services);
@@ -85,6 +86,7 @@ export function createExecution(services: Services, options: ExecutionOptions = 
       chance: options.chance ?? Math.random,
     },
     (uuids) => maker.add(uuids),
+    systemClock,
   );
   const maintenance = new Maintenance(services, liveness, (worker) => held.isHeld(worker));
   const sweeper = new Sweeper(services);

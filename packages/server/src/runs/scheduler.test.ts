@@ -37,6 +37,14 @@ describe('the scheduler', () => {
     isBusy = false;
   });
 
+  it('goes on when the time is set while a pass runs', async () => {
+    const { events } = server.services;
+    events.emit({ type: 'worker.changed', userId: 'x', workerId: 'x' });
+    clock.advance(5_000);
+    const uuid = await createBundle(server, { metadata: { request_queue: 'nobody' } });
+    await untilState(server, uuid, ['staged']);
+  });
+
   it('looks everything over at once when a run that it would fail does not wait any more', async () => {
     const uuid = await createBundle(server, { metadata: { request_queue: 'nobody', request_time: '1h' } });
     await untilState(server, uuid, ['staged']);

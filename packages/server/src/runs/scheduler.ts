@@ -3,7 +3,7 @@
  * told; a counter shows whether it ever was needed.
  */
 import { isFinal, type BundleState } from '@sheaf/domain';
-import type { Services } from '../services.ts';
+import type { Clock, Services } from '../services.ts';
 import { checkInputs } from './inputs-check.ts';
 import { schedulerPass, type PassContext, type PassResult } from './pass.ts';
 import { overdue, waitingChildren, type StagingCandidates } from './staging.ts';
@@ -11,6 +11,9 @@ import { overdue, waitingChildren, type StagingCandidates } from './staging.ts';
 const tickInterval = 10_000;
 /** New bundles that are looked at in one pass; the others come with the next. */
 const mostStaged = 200;
+
+/** What passes take of the machine, and for how long it is left to others: its own time, also where the services' stands still. */
+type Pace = Pick<Clock, 'elapsed' | 'after'>;
 
 /** Passes of fewer milliseconds follow each other at once. */
 const restsAfter = 5;
@@ -29,6 +32,7 @@ export class Scheduler {
   readonly #services: Services;
   readonly #context: PassContext;
   readonly #onMakes: (uuids: readonly string[]) => void;
+  readonly #pace: Pace;
   readonly #stops: (() => void)[] = [];
   readonly #created = new Set<string>();
   #finished = new Set<string>();
@@ -39,10 +43,16 @@ export class Scheduler {
   #cancelTick = () => {};
   #cancelLater = () => {};
 
-  constructor(services: Services, context: PassContext, onMakes: (uuids: readonly string[]) => void) {
+  constructor(
+    services: Services,
+    context: PassContext,
+    onMakes: (uuids: readonly string[]) => void,
+    pace: Pace,
+  ) {
     this.#services = services;
     this.#context = context;
     this.#onMakes = onMakes;
+    this.#pace = pace;
   }
 
   start(): void {
@@ -109,13 +119,13 @@ export class Scheduler {
   async #run(): Promise<void> {
     while (this.#wanted && !this.#stopped) {
       this.#wanted = false;
-      const begun = this.#services.clock.elapsed();
+      const begun = this.#pace.elapsed();
       try {
         await this.#pass();
       } catch (error) {
         this.#failed(error);
       }
-      await this.#rest(this.#services.clock.elapsed() - begun);
+      await this.#rest(this.#pace.elapsed() - begun);
     }
   }
 
@@ -127,7 +137,7 @@ export class Scheduler {
   async #rest(taken: number): Promise<void> {
     if (taken < restsAfter || this.#stopped) return;
     await new Promise<void>((resolve) => {
-      const cancel = this.#services.clock.after(Math.min(taken, longestRest), resolve);
+      const cancel = this.#pace.after(Math.min(taken, longestRest), resolve);
       this.#stops.push(() => {
         cancel();
         resolve();
@@ -138,14 +148,14 @@ export class Scheduler {
 
   async #pass(): Promise<PassResult> {
     const { clock, unitOfWork } = this.#services;
-    const begun = clock.elapsed();
+    const begun = this.#pace.elapsed();
     const candidates = await this.#candidates();
     const findings = await checkInputs(this.#services, this.#context.entries, candidates);
     this.counters.passes += 1;
     const result = await unitOfWork((unit) =>
       schedulerPass(unit, this.#context, { candidates, findings }, clock.now()),
     );
-    this.counters.milliseconds += clock.elapsed() - begun;
+    this.counters.milliseconds += this.#pace.elapsed() - begun;
     this.#context.backlog.wasCommitted();
     this.#context.hints.note(result.hints, clock.now());
     this.#context.fairness.turnsTaken = result.turnsTaken;
