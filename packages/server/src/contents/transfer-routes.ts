@@ -33,6 +33,7 @@ import { commitContents } from './commit.ts';
 import type { LinkedEntries } from './linked-entries.ts';
 import { ReachableDigests } from './reachable.ts';
 import { asRefusal } from './refusals.ts';
+import { committedBefore } from './repeated-commit.ts';
 import { requireSent } from './require-sent.ts';
 import { endLeases, lease, noteSent, sentBlobs, sentSizes } from './senders.ts';
 import { storedEntry } from './stored.ts';
@@ -105,8 +106,13 @@ export function registerTransferRoutes(app: FastifyInstance, services: Services,
       try {
         const uploader = uploaderOf(request);
         const query = queryOf(request);
-        const { uuid } = await requireUploadable(queries, uploader, request.params.uuid);
         const root = rootFrom(query.given('root'));
+        const before = root && (await committedBefore(queries, uploader, request.params.uuid, root));
+        if (before !== undefined) {
+          await discardBody(request.raw);
+          return sendJson(reply, before);
+        }
+        const { uuid } = await requireUploadable(queries, uploader, request.params.uuid);
         const received = await receivePack(services.store, request.raw);
         await services.unitOfWork((unit) => noteSent(unit, uploader.viewer.id, [...received]));
         if (root === undefined) return sendJson(reply, {});
@@ -153,7 +159,10 @@ async function commit(
   finalize: boolean,
 ): Promise<{ data_size: number }> {
   const { store, unitOfWork, clock, log } = services;
-  await requireUploadable(services.database.queries, uploader, uuid);
+  const { queries } = services.database;
+  const before = await committedBefore(queries, uploader, uuid, root);
+  if (before !== undefined) return before;
+  await requireUploadable(queries, uploader, uuid);
   try {
     await requireSent(services, uploader.viewer.id, root);
     await verifyContents(store, root);

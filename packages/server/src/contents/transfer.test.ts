@@ -301,6 +301,25 @@ describe.each(databases)('native transfer (%s)', (database) => {
     expect((await post(uuid, 'offer', 'root', { blobs: [] }, headers)).status).toBe(403);
   });
 
+  it('answers what has been committed once more when the answer was lost, and takes nothing else then', async () => {
+    const [file, other] = [blobOf('once more'), blobOf('something else')];
+    const uuid = await newDataset('ann');
+    const root = (blob: Blob) => `?root=${encodeURIComponent(JSON.stringify(fileEntry(blob)))}`;
+    const commit = (blob: Blob, as = 'ann') => post(uuid, 'commit', as, { root: fileEntry(blob) });
+    const first = await sendPack(uuid, 'ann', [file], root(file));
+    expect(first.status, first.text).toBe(200);
+
+    const again = await sendPack(uuid, 'ann', [file], root(file));
+    expect(again).toEqual(first);
+    expect((await commit(file)).json()).toMatchObject({ data_size: 9 });
+
+    expect((await sendPack(uuid, 'ann', [other], root(other))).status).toBe(403);
+    expect((await commit(other)).status).toBe(403);
+    expect((await commit(file, 'bea')).status).toBe(403);
+    const read = await server.fetch(`/rest/bundles/${uuid}/contents/blob/`, { as: 'ann' });
+    expect(await read.text()).toBe('once more');
+  });
+
   it('sweeps what nothing refers to, and spares what is used, leased or young', async () => {
     const used = blobOf(`used ${database}`);
     const leased = blobOf(`leased ${database}`);

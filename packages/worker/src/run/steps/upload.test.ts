@@ -31,7 +31,10 @@ afterEach(() => rmSync(directory, { recursive: true, force: true }));
 const stored = new MemoryStore();
 
 /** An attempt whose peer fails with what `failure` answers, as long as it answers something. */
-async function attemptWith(failure: (tries: number) => Error | undefined): Promise<Attempt> {
+async function attemptWith(
+  failure: (tries: number) => Error | undefined,
+  also: Partial<SendPeer<unknown>> = {},
+): Promise<Attempt> {
   const run = new HeldRun({
     record: { ...newRecord(runMessageFor(), 0), step: 'upload' },
     directory,
@@ -44,6 +47,7 @@ async function attemptWith(failure: (tries: number) => Error | undefined): Promi
   const real = sendToStore(stored);
   const peer: SendPeer<unknown> = {
     ...real,
+    ...also,
     commitPack: (...parameters) => {
       tries += 1;
       const problem = failure(tries);
@@ -152,6 +156,42 @@ it('fails the run where something could not be stored, although all the rest is'
     unsent: true,
     failure: 'Error while uploading: b\\xff: its name is not valid UTF-8. Everything else is stored.',
   });
+});
+
+it('asks whether the very results are there already where the run is final, and is no failure then', async () => {
+  const attempt = await attemptWith(() => new SheafError('already-final', 'bundle already finalized.'));
+  expect(await upload(attempt)).toBe('finish');
+
+  expect(attempt.run.record).toMatchObject({ failure: null, unsent: false });
+  expect(pauses).toEqual([]);
+});
+
+it('keeps the results of a run that is final without them', async () => {
+  const attempt = await attemptWith(() => new SheafError('already-final', 'bundle already finalized.'), {
+    commit: () => Promise.reject(new SheafError('already-final', 'bundle already finalized.')),
+  });
+
+  expect(await upload(attempt)).toBe('finish');
+
+  expect(attempt.run.record).toMatchObject({
+    failure: 'Error while uploading: bundle already finalized.',
+    unsent: true,
+  });
+});
+
+it('asks again where the server is away just then', async () => {
+  let asked = 0;
+  const attempt = await attemptWith(() => new SheafError('already-final', 'bundle already finalized.'), {
+    commit: () => {
+      asked += 1;
+      return asked < 3 ? Promise.reject(away) : Promise.resolve({});
+    },
+  });
+
+  expect(await upload(attempt)).toBe('finish');
+
+  expect(attempt.run.record.failure).toBeNull();
+  expect(pauses).toEqual([1000, 2000]);
 });
 
 it('does not go on for ever with failures of its own', async () => {

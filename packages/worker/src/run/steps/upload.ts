@@ -1,7 +1,13 @@
 /** Sends the results to the server, for as long as it is away (execution.md §22.2). */
 import { ConnectionError } from '@sheaf/client';
 import { failureWithUploadError, formatSize } from '@sheaf/domain';
-import { FileChangedError, sendContents, type HashedTree } from '@sheaf/trees';
+import {
+  FileChangedError,
+  sendContents,
+  type HashedTree,
+  type SendOptions,
+  type SendPeer,
+} from '@sheaf/trees';
 import { SheafError } from '@sheaf/wire';
 import { pauseAfter } from '../../back-off.ts';
 import { isRefusal, isServerAway, messageOf } from '../../errors.ts';
@@ -28,7 +34,7 @@ async function send(attempt: Attempt, hashed: HashedTree): Promise<Step> {
   let others = 0;
   for (let failures = 1; ; failures += 1) {
     try {
-      await sendContents(hashed, peer, {
+      await deliver(hashed, peer, {
         signal,
         onProgress: ({ bytes }) => run.say(`Uploading results: ${formatSize(bytes)} uploaded.`),
       });
@@ -58,6 +64,20 @@ async function send(attempt: Attempt, hashed: HashedTree): Promise<Step> {
       run.say(`Uploading results: waiting to try again (${messageOf(error)}).`);
       await tools.clock.sleep(pauseAfter(failures, backOff, tools.random()), signal);
     }
+  }
+}
+
+/** The answer to a commit can be lost, and the server can have ended the run before all of it is sent again: that it knows. */
+async function deliver(
+  hashed: HashedTree,
+  peer: SendPeer<unknown>,
+  options: SendOptions & { signal: AbortSignal },
+): Promise<void> {
+  try {
+    await sendContents(hashed, peer, options);
+  } catch (error) {
+    if (!(error instanceof SheafError && error.code === 'already-final')) throw error;
+    await peer.commit(hashed.root, options);
   }
 }
 
