@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { manualClock, type ManualClock } from '../testing/manual-clock.ts';
 import { startTestServer, type TestServer } from '../testing/test-server.ts';
 import { createBundle, until, untilState, viewBundle } from './testing/bundles.ts';
+import { reportOf, scriptedWorker } from './testing/scripted-worker.ts';
 
 describe('the scheduler', () => {
   let clock: ManualClock;
@@ -43,6 +44,27 @@ describe('the scheduler', () => {
     clock.advance(5_000);
     const uuid = await createBundle(server, { metadata: { request_queue: 'nobody' } });
     await untilState(server, uuid, ['staged']);
+  });
+
+  it('counts what a pass takes into the pause of a run that was spoilt', async () => {
+    const worker = scriptedWorker(server);
+    await worker.checkin({ hold: 0 });
+    const uuid = await createBundle(server);
+    const { epoch = -1 } = await worker.next('run');
+    await worker.start(uuid, epoch);
+    const { reasons } = server.services;
+    const publish = reasons.publish.bind(reasons);
+    let isSlow = true;
+    reasons.publish = (reasonOf) => {
+      publish(reasonOf);
+      if (server.execution.backlog.runs.get(uuid) === undefined || !isSlow) return;
+      isSlow = false;
+      clock.advance(5000);
+    };
+    const spoilt = { failure_message: 'x', failure_cause: 'container-lost' };
+    await worker.report([reportOf(uuid, 'finalizing', { epoch, ...spoilt })]);
+
+    expect(await worker.next('run')).toMatchObject({ bundle: { uuid }, epoch: epoch + 1 });
   });
 
   it('looks everything over at once when a run that it would fail does not wait any more', async () => {

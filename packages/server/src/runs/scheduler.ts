@@ -152,9 +152,11 @@ export class Scheduler {
     const candidates = await this.#candidates();
     const findings = await checkInputs(this.#services, this.#context.entries, candidates);
     this.counters.passes += 1;
-    const result = await unitOfWork((unit) =>
-      schedulerPass(unit, this.#context, { candidates, findings }, clock.now()),
-    );
+    let decidedAt = clock.elapsed();
+    const result = await unitOfWork((unit) => {
+      decidedAt = clock.elapsed();
+      return schedulerPass(unit, this.#context, { candidates, findings }, clock.now());
+    });
     this.counters.milliseconds += this.#pace.elapsed() - begun;
     this.#context.backlog.wasCommitted();
     this.#context.hints.note(result.hints, clock.now());
@@ -164,8 +166,11 @@ export class Scheduler {
     for (const uuid of result.unchecked) this.#created.add(uuid);
     if (result.more || this.#created.size > 0) this.#wanted = true;
     this.#cancelLater();
-    if (result.changesIn !== undefined)
-      this.#cancelLater = clock.after(result.changesIn, () => this.request());
+    if (result.changesIn !== undefined) {
+      const left = result.changesIn - (clock.elapsed() - decidedAt);
+      if (left > 0) this.#cancelLater = clock.after(left, () => this.request());
+      else this.#wanted = true;
+    }
     return result;
   }
 
