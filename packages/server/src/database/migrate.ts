@@ -7,6 +7,7 @@ import { runSeries } from './migrations/0003-run-series.ts';
 import { actionKeys } from './migrations/0004-action-keys.ts';
 import { sharedFilesystem } from './migrations/0005-shared-filesystem.ts';
 import { workerInstance } from './migrations/0007-worker-instance.ts';
+import { workerRevision } from './migrations/0008-worker-revision.ts';
 
 /** A step forward; there is no way back. `name` is recorded and never changes. */
 export interface Migration {
@@ -21,6 +22,7 @@ const migrations: readonly Migration[] = [
   actionKeys,
   sharedFilesystem,
   workerInstance,
+  workerRevision,
 ];
 
 /** Any number, as long as it is always the same: several servers starting at once take turns. */

@@ -162,6 +162,8 @@ export interface WorkerTable {
   runtime: string | null;
   /** JSON array of [parent_uuid, parent_path]. */
   dependencies: string;
+  /** Raised with every change but those of `checkin_at`, `free_disk_bytes` and `exit_after_num_runs`. */
+  revision: number;
 }
 
 /** One attempt of a run on one worker. At most one a run. */

@@ -27,7 +27,7 @@ import { Scheduler, type SchedulerCounters } from './scheduler.ts';
 import { SharedRuns } from './shared-filesystem/shared-runs.ts';
 import { KeptBacklog } from './backlog/kept-backlog.ts';
 import { LineRequests } from './line-requests.ts';
-import { WorkerCaches } from './worker-caches.ts';
+import { KnownWorkers } from './known-workers.ts';
 
 export interface Execution {
   /** Decoded trees, shared by all who read contents. */
@@ -79,7 +79,7 @@ export function createExecution(services: Services, options: ExecutionOptions = 
       laysOut: sharedRuns.possible,
       backlog,
       requests: new LineRequests(requests),
-      caches: new WorkerCaches(),
+      workers: new KnownWorkers(),
       hints: new GivenHints(),
       fairness: { turnsTaken: new Map() },
       log: services.log,

@@ -18,7 +18,7 @@ import type { LineRequests } from './line-requests.ts';
 import { placeRuns, type ReasonOf } from './place-runs.ts';
 import type { GivenHints } from './prefetch.ts';
 import { stageCreated, type StagingCandidates } from './staging.ts';
-import type { WorkerCaches } from './worker-caches.ts';
+import type { KnownWorkers } from './known-workers.ts';
 
 /** Any number that no other lock uses: with several servers on one database, one plans at a time. */
 const passLock = 0x5ced;
@@ -31,7 +31,7 @@ export interface PassContext {
   readonly laysOut: boolean;
   readonly backlog: KeptBacklog;
   readonly requests: LineRequests;
-  readonly caches: WorkerCaches;
+  readonly workers: KnownWorkers;
   readonly hints: GivenHints;
   /** How often whose runs had their turn lately; starts anew with the server. */
   readonly fairness: { turnsTaken: ReadonlyMap<string, number> };

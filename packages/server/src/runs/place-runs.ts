@@ -23,8 +23,9 @@ import type { BacklogLine, BacklogUser } from './backlog/backlog.ts';
 import { readControllers } from './backlog/grants.ts';
 import { failDamaged, readableMetadata } from './damage.ts';
 import { failRun } from './hopeless-runs.ts';
+import type { PlannedWorker, WorkerRow } from './known-workers.ts';
 import type { PassContext } from './pass.ts';
-import { planWorkers, readSharing, readWorkers, type WorkerRow } from './plan-workers.ts';
+import { planWorkers, readSharing } from './plan-workers.ts';
 import { dropHints, queueHint } from './prefetch.ts';
 
 /** So that a pass stays short however many find a place; the others find it in the next. */
@@ -50,10 +51,9 @@ export async function placeRuns(
   now: number,
 ): Promise<Placed> {
   const { runs, assigned: assignedRuns } = context.backlog;
-  const workers = await readWorkers(unit, context.isSilent, { laysOut: context.laysOut });
-  await context.caches.refresh(unit, workers);
+  const workers = (await context.workers.read(unit)).filter((worker) => mayTake(context, worker));
   const sharing = await readSharing(unit, workers, owners.keys());
-  const controllersOf = await readControllers(unit, new Set(workers.map((worker) => worker.user_id)));
+  const controllersOf = await readControllers(unit, new Set(workers.map(({ row }) => row.user_id)));
   const lines = new Map<BacklogLine, Line>();
   for (const [line, request] of requests) {
     const { avoid, grants } = line;
@@ -62,7 +62,7 @@ export async function placeRuns(
   const runsElsewhere = countElsewhere(assignedRuns.all.values());
   const decided = planBacklog({
     backlog: [...runs.users].flatMap((user) => userBacklog(user, lines)),
-    workers: planWorkers(workers, context.caches, assignedRuns.all.values(), sharing),
+    workers: planWorkers(workers, assignedRuns.all.values(), sharing),
     parallelRunsLeft: parallelLeft(owners, runsElsewhere),
     runsElsewhere,
     turnsTaken: context.fairness.turnsTaken,
@@ -71,7 +71,7 @@ export async function placeRuns(
     most: mostAssigned,
   });
 
-  const byKey = new Map(workers.map((worker) => [keyOf(worker), worker]));
+  const byKey = new Map(workers.map(({ key, row }) => [key, row]));
   context.hints.keepWorkers((worker) => byKey.has(worker));
   const given = await assign(unit, context, decided.placements, byKey, now);
   const hints = await hint(
@@ -88,6 +88,11 @@ export async function placeRuns(
     turnsTaken: decided.turnsTaken,
     reasonOf: decided.explanation === undefined ? undefined : reasons(context, decided.explanation, lines),
   };
+}
+
+/** Those that share the server's filesystem get no runs where contents cannot be laid out for them. */
+function mayTake({ isSilent, laysOut }: PassContext, { row }: PlannedWorker): boolean {
+  return (laysOut || row.shared_file_system === 0) && !isSilent(keysOf(row), row.checkin_at);
 }
 
 /** None where nothing of the user may start. */
@@ -242,8 +247,4 @@ function parallelLeft(
 
 function keysOf(worker: WorkerRow) {
   return { userId: worker.user_id, workerId: worker.worker_id };
-}
-
-function keyOf(worker: WorkerRow): string {
-  return workerKeyText(keysOf(worker));
 }

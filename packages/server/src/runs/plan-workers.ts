@@ -1,58 +1,12 @@
 /* The live workers with what they have and what is taken, as the plan sees them (execution.md §13.2). */
 import type { PlanWorker } from '@sheaf/domain';
-import type { Selectable } from 'kysely';
-import type { WorkerTable } from '../database/schema.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
-import { workerKeyText, type WorkerKey } from '../workers/worker-key.ts';
 import type { AssignedRun } from './backlog/assigned-runs.ts';
-import type { WorkerCaches } from './worker-caches.ts';
-
-/** What decides whether a worker takes a run; which dependencies it has cached is in `WorkerCaches`. */
-export type WorkerRow = Omit<Selectable<WorkerTable>, 'dependencies'>;
-
-/**
- * Workers a run may be given to.
- * @param options.laysOut whether contents can be laid out for workers that share the server's filesystem: those get no runs else
- */
-export async function readWorkers(
-  unit: UnitOfWork,
-  isSilent: (worker: WorkerKey, checkinAt: number) => boolean,
-  options: { laysOut: boolean },
-): Promise<WorkerRow[]> {
-  let query = unit.queries.selectFrom('worker').select(workerColumns);
-  if (!options.laysOut) query = query.where('shared_file_system', '=', 0);
-  const rows = await query.orderBy('user_id').orderBy('worker_id').execute();
-  return rows.filter((row) => !isSilent({ userId: row.user_id, workerId: row.worker_id }, row.checkin_at));
-}
-
-const workerColumns = [
-  'user_id',
-  'worker_id',
-  'socket_id',
-  'checkin_at',
-  'tag',
-  'group_uuid',
-  'cpus',
-  'gpus',
-  'memory_bytes',
-  'free_disk_bytes',
-  'shared_file_system',
-  'tag_exclusive',
-  'exit_after_num_runs',
-  'is_terminating',
-  'preemptible',
-  'hostname',
-  'protocol',
-  'slots',
-  'version',
-  'instance',
-  'runtime',
-] as const satisfies readonly (keyof WorkerRow)[];
+import type { PlannedWorker } from './known-workers.ts';
 
 /** @param membersOf members of each sharing group. */
 export function planWorkers(
-  workers: readonly WorkerRow[],
-  caches: WorkerCaches,
+  workers: readonly PlannedWorker[],
   assigned: Iterable<AssignedRun>,
   membersOf: ReadonlyMap<string, ReadonlySet<string>>,
 ): PlanWorker[] {
@@ -65,8 +19,7 @@ export function planWorkers(
     sums.memory += run.memory;
     sums.runs += 1;
   }
-  return workers.map((worker) => {
-    const key = workerKeyText({ userId: worker.user_id, workerId: worker.worker_id });
+  return workers.map(({ key, row: worker, images, cachedDependencies }) => {
     const sums = taken.get(key);
     return {
       key,
@@ -85,9 +38,9 @@ export function planWorkers(
       slots: worker.slots,
       runsLeft: worker.exit_after_num_runs,
       terminating: worker.is_terminating === 1,
-      images: caches.hasImages(worker),
+      images,
       sharedFileSystem: worker.shared_file_system === 1,
-      cachedDependencies: caches.dependenciesOf(worker),
+      cachedDependencies,
       cachesContents: worker.protocol >= 2,
       takesHints: worker.protocol >= 2 && worker.shared_file_system !== 1,
     };
@@ -99,10 +52,10 @@ const nobody: ReadonlySet<string> = new Set();
 /** Members of the groups the workers are shared with; the public group has everybody, that is all the given users. */
 export async function readSharing(
   unit: UnitOfWork,
-  workers: readonly WorkerRow[],
+  workers: readonly PlannedWorker[],
   users: Iterable<string>,
 ): Promise<Map<string, ReadonlySet<string>>> {
-  const groups = [...new Set(workers.map((worker) => worker.group_uuid).filter((uuid) => uuid !== null))];
+  const groups = [...new Set(workers.map(({ row }) => row.group_uuid).filter((uuid) => uuid !== null))];
   const members = new Map<string, Set<string>>(groups.map((uuid) => [uuid, new Set()]));
   if (groups.length === 0) return members;
   const rows = await unit.queries

@@ -38,6 +38,7 @@ export async function registerWorker(
     dependencies: JSON.stringify(request.dependencies),
     runtime: JSON.stringify(request.runtime ?? null),
     socket_id: before?.socket_id ?? (await openSocket(unit, worker, null, now)),
+    revision: (before?.revision ?? 0) + 1,
   };
   const values = {
     ...row,
@@ -48,7 +49,11 @@ export async function registerWorker(
   await unit.queries
     .insertInto('worker')
     .values(values)
-    .onConflict((conflict) => conflict.columns(['user_id', 'worker_id']).doUpdateSet(values))
+    .onConflict((conflict) =>
+      conflict
+        .columns(['user_id', 'worker_id'])
+        .doUpdateSet({ ...values, revision: sql<number>`worker.revision + 1` }),
+    )
     .execute();
   const wasAway = before === undefined || before.checkin_at <= now - workerTimeout;
   if (wasAway || offersMore(before, row)) unit.announce({ type: 'worker.changed', ...worker });
@@ -117,7 +122,10 @@ function rowFrom(
   worker: WorkerKey,
   request: CheckinRequest,
   now: number,
-): Omit<WorkerRow, 'group_uuid' | 'socket_id' | 'dependencies' | 'runtime' | 'exit_after_num_runs'> {
+): Omit<
+  WorkerRow,
+  'group_uuid' | 'socket_id' | 'dependencies' | 'runtime' | 'exit_after_num_runs' | 'revision'
+> {
   return {
     user_id: worker.userId,
     worker_id: worker.workerId,

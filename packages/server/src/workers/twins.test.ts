@@ -26,6 +26,7 @@ const known = (changes: Partial<WorkerRow>): WorkerRow => ({
   instance: 'here',
   runtime: null,
   dependencies: '[]',
+  revision: 1,
   ...changes,
 });
 
