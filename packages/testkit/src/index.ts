@@ -11,6 +11,7 @@ export { SkipReason } from './services/skip-reason.ts';
 export type { Host, Network } from './hosts/network.ts';
 export { requireNetwork } from './hosts/require-network.ts';
 export { Interposer, type Fate, type LineRequest } from './network/interposer.ts';
+export { requireApptainer } from './services/apptainer.ts';
 export { requireDockerEngine, type DockerEngine } from './services/docker-engine.ts';
 export { requireRunc } from './services/runc.ts';
 export { requirePostgres, type Postgres } from './services/postgres.ts';

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EngineClient } from '@sheaf/runtimes/testing';
@@ -8,6 +8,7 @@ import { runProcess } from '../processes.ts';
 import { bareImages } from '../images/bare.ts';
 import { forgetImage } from '../images/engine-images.ts';
 import { pythonImage } from '../images/python.ts';
+import { requireApptainer } from './apptainer.ts';
 import { requireDockerEngine } from './docker-engine.ts';
 import { requirePostgres } from './postgres.ts';
 import { registryLogin, requirePrivateRegistry, requireRegistry } from './registry.ts';
@@ -117,4 +118,19 @@ describeWith('Slurm for tests', [requireSlurm], () => {
 
     await eventually('its end', () => !existsSync(`/proc/${pid}`) || undefined);
   }, 60_000);
+});
+
+describeWith('Apptainer for tests', [requireApptainer], () => {
+  it('makes a container of a directory', async () => {
+    const apptainer = await requireApptainer();
+    const root = mkdtempSync(join(tmpdir(), 'sheaf-apptainer-'));
+    const own = ['dev', 'proc', 'sys', 'etc', 'tmp', 'var/tmp'];
+    const shared = ['bin', 'lib', 'lib64', 'usr'];
+    for (const name of [...own, ...shared]) mkdirSync(join(root, name), { recursive: true });
+    const binds = shared.flatMap((name) => ['--bind', `/${name}`]);
+    const words = ['--silent', 'exec', '--userns', '--containall', '--no-home', ...binds, '--pwd', '/', root];
+
+    expect(await runProcess(apptainer, [...words, 'echo', 'inside'])).toBe('inside\n');
+    rmSync(root, { recursive: true });
+  });
 });
