@@ -51,15 +51,12 @@ export function bubblewrapCommand(call: SandboxCall, options: BubblewrapOptions)
 
 /** Changes from root to the run's user, and gives up every capability for good. */
 export function becomeUser(user: SandboxUser): string[] {
-  return [
-    '/usr/bin/setpriv',
-    '--reuid',
-    String(user.uid),
-    '--regid',
-    String(user.gid),
-    '--clear-groups',
-    ...dropEverything,
-  ];
+  return ['/usr/bin/setpriv', ...identity(user), ...dropEverything];
+}
+
+/** Words of `setpriv` that change from root to a user. */
+export function identity({ uid, gid }: SandboxUser): string[] {
+  return ['--reuid', String(uid), '--regid', String(gid), '--clear-groups'];
 }
 
 export const dropEverything: readonly string[] = [

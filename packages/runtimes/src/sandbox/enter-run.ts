@@ -8,7 +8,7 @@ import {
   type ReachablePort,
   type RunHandle,
 } from '../port.ts';
-import { execInSandbox } from './exec.ts';
+import { execInSandbox, hostEntry, type Entry } from './exec.ts';
 import { listenerInside } from './listeners.ts';
 import { isAlive } from './liveness.ts';
 import { firstProcess } from './processes.ts';
@@ -36,16 +36,14 @@ export async function reachRun(paths: RunPaths, port: number): Promise<Reachable
   return first === undefined ? undefined : await listenerInside(first, port);
 }
 
-/** @throws RuntimeError the run has ended, or cannot be entered */
+/** @throws RuntimeError the run has ended, or was started by a version that did not say as whom */
 export async function execInRun(
   handle: RunHandle,
   paths: RunPaths,
-  { groups, tool }: { readonly groups: GroupHost | undefined; readonly tool: SandboxTool },
+  groups: GroupHost | undefined,
   request: ExecRequest,
+  entry: Partial<Entry> = {},
 ): Promise<ExecSession> {
-  if (!canEnter(tool)) {
-    throw new RuntimeError(`Commands cannot be started in this run: ${whyNoEntry}`, { userError: false });
-  }
   const record = readRecord(paths);
   const first = isAlive(paths.alive) ? await firstProcess(paths) : undefined;
   if (record === undefined || first === undefined) {
@@ -65,6 +63,8 @@ export async function execInRun(
       ownNetwork: !record.network,
       directory: `/${handle.uuid}`,
       ...record.command,
+      ...hostEntry,
+      ...entry,
     },
     request,
   );

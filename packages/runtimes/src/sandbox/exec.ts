@@ -16,11 +16,32 @@ import {
   withTerminal,
 } from '../exec/terminals.ts';
 import type { ExecRequest, ExecSession } from '../port.ts';
-import { becomeUser, dropEverything } from './bubblewrap.ts';
+import { dropEverything, identity } from './bubblewrap.ts';
 import { killMarkedInside } from './processes.ts';
 import type { SandboxUser } from './user.ts';
 
-export interface EnterableSandbox {
+/** How to come from outside to where a run is. */
+export interface Entry {
+  /** Whether its namespaces belong to a user namespace that its own user has made: then that user enters, and nobody else could. */
+  readonly entersAsUser: boolean;
+  /** Inside: the words of `setpriv` and of `env`, which an image need not have. */
+  readonly setpriv: readonly string[];
+  readonly env: readonly string[];
+  /** A directory in which those words are, open on `toolsDescriptor`. */
+  readonly tools: string | undefined;
+}
+
+/** Of sandboxes that show the host's own system. */
+export const hostEntry: Entry = {
+  entersAsUser: false,
+  setpriv: ['/usr/bin/setpriv'],
+  env: ['/usr/bin/env'],
+  tools: undefined,
+};
+
+export const toolsDescriptor = 4;
+
+export interface EnterableSandbox extends Entry {
   /** The process that is number 1 inside. */
   readonly first: number;
   /** Control groups to join. */
@@ -43,8 +64,9 @@ const readyDescriptor = terminalDescriptor;
 // Outside: the terminal's name and size, then the control groups. Whoever waits for the command must not fall to the keys that
 // are meant for it.
 const outerScript = `
-groups=$1 rows=$2 columns=$3 deaf=$4
-shift 4
+groups=$1 rows=$2 columns=$3 deaf=$4 tools=$5
+shift 5
+[ -z "$tools" ] || exec ${toolsDescriptor}<"$tools" || exit 1
 [ -z "$deaf" ] || trap '' $deaf
 [ "$rows" = 0 ] || { tty && stty rows "$rows" cols "$columns"; } >&${readyDescriptor} || exit 1
 for group in $groups; do
@@ -58,7 +80,7 @@ const innerScript = `
 [ "$1" = 0 ] || ulimit -d "$1" || exit 1
 cd "$2" || exit 1
 shift 2
-exec "$@"
+exec "$@" ${toolsDescriptor}<&-
 `;
 
 /** @throws RuntimeError the system lacks a program that is needed */
@@ -80,9 +102,10 @@ export async function execInSandbox(
     String(terminal ? Math.max(asked.rows, 1) : 0),
     String(Math.max(asked.columns, 1)),
     restored ? keySignals.join(' ') : '',
+    sandbox.tools ?? '',
     ...pinnedTo(sandbox.cpuset),
     ...enterCommand(sandbox),
-    '/usr/bin/env',
+    ...sandbox.env,
     ...(restored ? [`--default-signal=${keySignals.join(',')}`] : []),
     '-i',
     ...Object.entries(variables).map(([name, value]) => `${name}=${value}`),
@@ -106,13 +129,18 @@ export async function execInSandbox(
 
 /** The words that put the rest of a command line inside. */
 export function enterCommand(
-  sandbox: Pick<EnterableSandbox, 'first' | 'ownUserNamespace' | 'ownNetwork' | 'user'>,
+  sandbox: Pick<
+    EnterableSandbox,
+    'first' | 'ownUserNamespace' | 'ownNetwork' | 'user' | 'entersAsUser' | 'setpriv'
+  >,
 ): string[] {
+  const { user, entersAsUser, setpriv } = sandbox;
   return [
+    ...(user && entersAsUser ? ['/usr/bin/setpriv', ...identity(user)] : []),
     'nsenter',
     '--target',
     String(sandbox.first),
-    ...(sandbox.ownUserNamespace ? ['--user', '--preserve-credentials'] : []),
+    ...(sandbox.ownUserNamespace || entersAsUser ? ['--user', '--preserve-credentials'] : []),
     '--mount',
     '--pid',
     '--ipc',
@@ -120,7 +148,9 @@ export function enterCommand(
     '--cgroup',
     ...(sandbox.ownNetwork ? ['--net'] : []),
     '--',
-    ...(sandbox.user ? becomeUser(sandbox.user) : ['/usr/bin/setpriv', ...dropEverything]),
+    ...setpriv,
+    ...(user && !entersAsUser ? identity(user) : []),
+    ...dropEverything,
   ];
 }
 

@@ -4,8 +4,8 @@
  */
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { endianness } from 'node:os';
-import { isErrno } from '../files/errno.ts';
 import type { ReachablePort } from '../port.ts';
+import { ignoringGone } from './gone.ts';
 import { processesInside } from './processes.ts';
 
 export interface Listener {
@@ -69,17 +69,6 @@ async function socketsOf(pids: readonly number[]): Promise<Set<string>> {
     }
   }
   return inodes;
-}
-
-async function ignoringGone<Result>(work: () => Promise<Result>): Promise<Result | undefined> {
-  try {
-    return await work();
-  } catch (error) {
-    if (isErrno(error, 'ENOENT', 'ESRCH', 'EACCES')) {
-      return undefined;
-    }
-    throw error;
-  }
 }
 
 function hostOf({ family, address }: Listener): string {

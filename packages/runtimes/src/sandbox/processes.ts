@@ -4,6 +4,7 @@ import { readdir, readFile, readlink } from 'node:fs/promises';
 import { isMarked } from '../exec/marking.ts';
 import { isErrno } from '../files/errno.ts';
 import type { RunStatistics } from '../port.ts';
+import { ignoringGone } from './gone.ts';
 import { readOrUndefined, type RunPaths } from './record.ts';
 
 interface ProcessState {
@@ -22,16 +23,37 @@ const pageSize = 4096;
 export async function firstProcess(paths: RunPaths): Promise<number | undefined> {
   const info = readOrUndefined(paths.info);
   const supervisor = await supervisorOf(paths);
+  if (supervisor === undefined) {
+    return undefined;
+  }
   // JSON, but the tool writes it piece by piece, and the number comes first.
   const number = /"child-pid":\s*(?<pid>\d+)\D/.exec(info ?? '')?.groups?.['pid'];
-  if (number === undefined || supervisor === undefined) {
-    return undefined;
+  if (number === undefined) {
+    return firstBelow(supervisor);
   }
   const pid = Number(number);
   // supervisor → tool → first process. Process numbers are used again: a stranger does not have these parents.
   const tool = (await processState(pid))?.parent;
   const parent = tool === undefined ? undefined : (await processState(tool))?.parent;
   return parent === supervisor ? pid : undefined;
+}
+
+/** Where the tool does not say whom it has made: its child that is number 1 in a process space of its own. */
+async function firstBelow(supervisor: number): Promise<number | undefined> {
+  for (const tool of await childrenOf(supervisor)) {
+    for (const child of await childrenOf(tool)) {
+      const status = await readProcessFile(child, 'status');
+      if (/^NSpid:(?:\s+\d+)+\s+1$/m.test(status ?? '')) return child;
+    }
+  }
+  return undefined;
+}
+
+/** The kernel keeps them for each thread. */
+async function childrenOf(pid: number): Promise<number[]> {
+  const threads = await ignoringGone(() => readdir(`/proc/${pid}/task`));
+  const lists = (threads ?? []).map((thread) => readProcessFile(pid, `task/${thread}/children`));
+  return (await Promise.all(lists)).flatMap((list) => (list ?? '').split(' ').filter(Boolean).map(Number));
 }
 
 /**
@@ -161,24 +183,10 @@ function killOrGone(pid: number): void {
 }
 
 /** Undefined: there is no such process, or it is somebody else's. */
-async function processSpace(pid: number): Promise<string | undefined> {
-  try {
-    return await readlink(`/proc/${pid}/ns/pid`);
-  } catch (error) {
-    if (isErrno(error, 'ENOENT', 'ESRCH', 'EACCES')) {
-      return undefined;
-    }
-    throw error;
-  }
+function processSpace(pid: number): Promise<string | undefined> {
+  return ignoringGone(() => readlink(`/proc/${pid}/ns/pid`));
 }
 
-async function readProcessFile(pid: number, name: string): Promise<string | undefined> {
-  try {
-    return await readFile(`/proc/${pid}/${name}`, 'utf8');
-  } catch (error) {
-    if (isErrno(error, 'ENOENT', 'ESRCH', 'EACCES')) {
-      return undefined;
-    }
-    throw error;
-  }
+function readProcessFile(pid: number, name: string): Promise<string | undefined> {
+  return ignoringGone(() => readFile(`/proc/${pid}/${name}`, 'utf8'));
 }

@@ -1,13 +1,8 @@
 /** Runs in Linux namespaces on the host's own system, for machines without a container engine. No images. */
 import { chmodSync, existsSync, statSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
-import { formatSize } from '@sheaf/domain';
-import { createRunGroup, joiningFilesOf, removeRunGroup, usageDirectoriesOf } from '../cgroups/run-group.ts';
+import { createRunGroup, joiningFilesOf } from '../cgroups/run-group.ts';
 import type { GroupHost } from '../cgroups/host.ts';
-import { groupUsage, outOfMemoryKills } from '../cgroups/usage.ts';
-import { runScript, shellMessage } from '../command/shell.ts';
-import { changeOwner } from '../files/own-tree.ts';
-import { removeTree } from '../files/remove-tree.ts';
+import { runScript } from '../command/shell.ts';
 import {
   ImageError,
   RuntimeError,
@@ -24,27 +19,16 @@ import {
   type Runtime,
   type RuntimeCapabilities,
 } from '../port.ts';
-import { canEnter, execInRun, reachRun, whyNoEntry } from './enter-run.ts';
+import { canEnter, execInRun, whyNoEntry } from './enter-run.ts';
 import { pinnedTo } from './exec.ts';
 import { hiddenInside, kernelDirectories, nameServerFile, systemEntries } from './layout.ts';
-import { isAlive, untilDead } from './liveness.ts';
 import { makeMountPoints } from './mount-points.ts';
 import { planMounts } from './plan.ts';
-import { killProcesses, processUsage } from './processes.ts';
-import {
-  listRecords,
-  readExit,
-  readLog,
-  readRecord,
-  readTimes,
-  recordName,
-  runPaths,
-  writeRecord,
-  type RunPaths,
-} from './record.ts';
-import { stagedCommand, supervise } from './supervisor.ts';
+import { recordName, writeRecord, type RunPaths } from './record.ts';
+import { SupervisedRuns } from './supervised-runs.ts';
+import { stagedCommand } from './supervisor.ts';
 import type { SandboxTool } from './tools.ts';
-import { isRoot, nobody, type SandboxUser } from './user.ts';
+import type { SandboxUser } from './user.ts';
 
 export const sandboxRuntimeName = 'sandbox';
 
@@ -69,11 +53,11 @@ export class SandboxRuntime implements Runtime {
   readonly capabilities: RuntimeCapabilities;
   readonly description: string;
   readonly #options: SandboxRuntimeOptions;
-  /** The newest samples, with the most memory of all. */
-  readonly #seen = new Map<string, RunStatistics>();
+  readonly #runs: SupervisedRuns;
 
   constructor(options: SandboxRuntimeOptions) {
     this.#options = options;
+    this.#runs = new SupervisedRuns({ ...options, runtime: sandboxRuntimeName, thing: 'sandbox' });
     this.capabilities = {
       images: false,
       cpuLimit: true,
@@ -96,21 +80,8 @@ export class SandboxRuntime implements Runtime {
     return 'gone';
   }
 
-  async start(run: RunSpecification, signal: AbortSignal): Promise<RunHandle> {
-    signal.throwIfAborted();
-    const handle = handleOf(run);
-    const paths = this.#paths(handle);
-    if (existsSync(paths.directory)) {
-      // A worker that died before it could note the run down starts the same attempt again.
-      await this.destroy(handle);
-    }
-    try {
-      await this.#start(run, paths, signal);
-      return handle;
-    } catch (error) {
-      await this.destroy(handle);
-      throw error;
-    }
+  start(run: RunSpecification, signal: AbortSignal): Promise<RunHandle> {
+    return this.#runs.start(run, signal, (paths) => this.#start(run, paths, signal));
   }
 
   async #start(run: RunSpecification, paths: RunPaths, signal: AbortSignal): Promise<void> {
@@ -124,7 +95,7 @@ export class SandboxRuntime implements Runtime {
       temporary: paths.temporary,
       isFile: (source) => statSync(source).isFile(),
     });
-    const user = await this.#userFor(run.directory);
+    const user = await this.#runs.userFor(run.directory);
     await makeMountPoints(run, user);
     const environment = { PATH: path, ...run.environment, HOME: `/${run.uuid}`, CODALAB: 'true' };
     const dataLimit = groups ? 0 : run.memory;
@@ -157,154 +128,53 @@ export class SandboxRuntime implements Runtime {
       user,
       command: [...pinnedTo(cpuset), ...staged],
     });
-    try {
-      await supervise({ paths, groups: groups ? joiningFilesOf(groups, name) : [], command }, signal);
-    } catch (error) {
-      if (this.#outOfMemory(run) > 0) {
-        throw new RuntimeError(
-          `The memory limit of ${formatSize(run.memory)} is too low to start a command`,
-          {
-            userError: true,
-            cause: error,
-          },
-        );
-      }
-      throw error;
-    }
+    const joined = groups ? joiningFilesOf(groups, name) : [];
+    await this.#runs.supervise(run, { paths, groups: joined, command }, signal);
   }
 
-  /**
-   * Results belong to the run directory's owner. Root's directory is handed to an ordinary user first: root, even without
-   * any capability, may read what only root may read on the host, and the host's system is what the run sees.
-   */
-  async #userFor(directory: string): Promise<SandboxUser | undefined> {
-    if (!isRoot()) {
-      return undefined;
-    }
-    const { uid, gid } = statSync(directory);
-    if (uid !== 0) {
-      return { uid, gid };
-    }
-    const user = this.#options.user ?? nobody;
-    await changeOwner(directory, user.uid, user.gid);
-    return user;
+  recover(handle: RunHandle): Promise<RecoveredRun | undefined> {
+    return this.#runs.recover(handle);
   }
 
-  async recover(handle: RunHandle): Promise<RecoveredRun | undefined> {
-    const paths = this.#paths(handle);
-    const record = readRecord(paths);
-    if (record === undefined) {
-      return undefined;
-    }
-    return isAlive(paths.alive)
-      ? { state: 'running', startedAt: record.startedAt }
-      : { state: 'ended', exit: await this.#exit(handle) };
+  list(): Promise<RunHandle[]> {
+    return this.#runs.list();
   }
 
-  async list(): Promise<RunHandle[]> {
-    return (await listRecords(this.#options.stateDirectory)).map(handleOf);
+  wait(handle: RunHandle, signal: AbortSignal): Promise<RunExit> {
+    return this.#runs.wait(handle, signal);
   }
 
-  async wait(handle: RunHandle, signal: AbortSignal): Promise<RunExit> {
-    await untilDead(this.#paths(handle).alive, signal);
-    return this.#exit(handle);
+  stop(handle: RunHandle): Promise<void> {
+    return this.#runs.stop(handle);
   }
 
-  async #exit(handle: RunHandle): Promise<RunExit> {
-    const paths = this.#paths(handle);
-    const record = readRecord(paths);
-    const exit = readExit(paths);
-    const lost = record === undefined || exit === undefined;
-    return {
-      exitCode: exit?.code ?? null,
-      outOfMemory: this.#outOfMemory(handle) > 0,
-      message: lost
-        ? 'The sandbox of the run has gone, and nobody noted how the command ended'
-        : shellMessage(exit.code, readLog(paths) ?? ''),
-      startedAt: record?.startedAt ?? null,
-      finishedAt: exit?.at ?? null,
-    };
+  destroy(handle: RunHandle): Promise<void> {
+    return this.#runs.destroy(handle);
   }
 
-  #outOfMemory(handle: Pick<RunHandle, 'uuid' | 'epoch'>): number {
-    const { groups } = this.#options;
-    return groups ? outOfMemoryKills(usageDirectoriesOf(groups, recordName(handle.uuid, handle.epoch))) : 0;
+  statistics(handle: RunHandle): Promise<RunStatistics | undefined> {
+    return this.#runs.statistics(handle);
   }
 
-  async stop(handle: RunHandle): Promise<void> {
-    const paths = this.#paths(handle);
-    if (isAlive(paths.alive)) {
-      await writeFile(paths.stopped, '');
-      await killProcesses(paths);
-      await untilDead(paths.alive, AbortSignal.timeout(30_000));
-    }
-  }
-
-  async destroy(handle: RunHandle): Promise<void> {
-    await this.stop(handle);
-    const name = recordName(handle.uuid, handle.epoch);
-    if (this.#options.groups) {
-      await removeRunGroup(this.#options.groups, name);
-    }
-    this.#seen.delete(name);
-    await removeTree(this.#paths(handle).directory);
-  }
-
-  async statistics(handle: RunHandle): Promise<RunStatistics | undefined> {
-    const paths = this.#paths(handle);
-    if (!isAlive(paths.alive)) {
-      return undefined;
-    }
-    const name = recordName(handle.uuid, handle.epoch);
-    const { groups } = this.#options;
-    const sample = groups ? groupUsage(usageDirectoriesOf(groups, name)) : await processUsage(paths);
-    if (sample === undefined) {
-      return undefined;
-    }
-    const memoryMax = Math.max(sample.memoryMax, this.#seen.get(name)?.memoryMax ?? 0);
-    const seen = { ...sample, memoryMax };
-    this.#seen.set(name, seen);
-    return seen;
-  }
-
-  async finalStatistics(handle: RunHandle): Promise<RunStatistics | undefined> {
-    const name = recordName(handle.uuid, handle.epoch);
-    const { groups } = this.#options;
-    if (groups) {
-      return groupUsage(usageDirectoriesOf(groups, name));
-    }
-    // Processor time as the kernel counted it, unless the run was killed; memory as we happened to see it.
-    const seen = this.#seen.get(name);
-    const times = readTimes(this.#paths(handle));
-    return times === undefined
-      ? seen
-      : {
-          cpuUser: Math.max(times.cpuUser, seen?.cpuUser ?? 0),
-          cpuSystem: Math.max(times.cpuSystem, seen?.cpuSystem ?? 0),
-          memory: 0,
-          memoryMax: seen?.memoryMax ?? 0,
-        };
+  finalStatistics(handle: RunHandle): Promise<RunStatistics | undefined> {
+    return this.#runs.finalStatistics(handle);
   }
 
   reach(handle: RunHandle, port: number): Promise<ReachablePort | undefined> {
-    return reachRun(this.#paths(handle), port);
+    return this.#runs.reach(handle, port);
   }
 
-  exec(handle: RunHandle, request: ExecRequest): Promise<ExecSession> {
-    return execInRun(handle, this.#paths(handle), this.#options, request);
+  async exec(handle: RunHandle, request: ExecRequest): Promise<ExecSession> {
+    const { groups, tool } = this.#options;
+    if (!canEnter(tool)) {
+      throw new RuntimeError(`Commands cannot be started in this run: ${whyNoEntry}`, { userError: false });
+    }
+    return execInRun(handle, this.#runs.paths(handle), groups, request);
   }
 
   async close(): Promise<void> {
-    this.#seen.clear();
+    this.#runs.close();
   }
-
-  #paths(handle: RunHandle): RunPaths {
-    return runPaths(this.#options.stateDirectory, handle.uuid, handle.epoch);
-  }
-}
-
-function handleOf({ uuid, epoch }: { readonly uuid: string; readonly epoch: number }): RunHandle {
-  return { runtime: sandboxRuntimeName, uuid, epoch, data: {} };
 }
 
 function describe(options: SandboxRuntimeOptions): string {

@@ -78,21 +78,19 @@ export function stagedCommand(script: readonly string[], options: StageOptions):
   // Bash counts in milliseconds, other shells in hundredths of a second.
   const [shell = '/bin/sh'] = script;
   const pairs = Object.entries(options.environment).map(([name, value]) => `${name}=${value}`);
+  return ['/usr/bin/env', '-i', ...pairs, ...stage(options.counted ? '/bin/sh' : shell, script, options)];
+}
+
+/** The same, in an environment that is the run's already. */
+export function stage(
+  shell: string,
+  script: readonly string[],
+  options: Omit<StageOptions, 'environment'>,
+): string[] {
   const limit = options.dataLimit === 0 ? '0' : String(Math.ceil(options.dataLimit / 1024));
-  return [
-    '/usr/bin/env',
-    '-i',
-    ...pairs,
-    options.counted ? '/bin/sh' : shell,
-    '-c',
-    stageScript,
-    'run',
-    limit,
-    String(options.processLimit),
-    options.directory,
-    options.counted ? 'yes' : 'no',
-    ...script,
-  ];
+  const counted = options.counted ? 'yes' : 'no';
+  const words = [limit, String(options.processLimit), options.directory, counted];
+  return [shell, '-c', stageScript, 'run', ...words, ...script];
 }
 
 export interface Supervision {
@@ -100,13 +98,16 @@ export interface Supervision {
   /** Files of the control groups to join. */
   readonly groups: readonly string[];
   readonly command: readonly string[];
+  /** For the program that makes what the run is in, besides the usual paths. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 /**
  * Starts the supervisor and resolves when the command runs inside the sandbox.
+ * @param thing what it runs in, for people
  * @throws RuntimeError the sandbox could not be made; with what the tool said
  */
-export async function supervise(supervision: Supervision, signal: AbortSignal): Promise<void> {
+export async function supervise(supervision: Supervision, thing: string, signal: AbortSignal): Promise<void> {
   const { paths } = supervision;
   const child = startSupervisor(supervision);
   const pipe = child.stdio[descriptors.started] as Readable;
@@ -115,7 +116,7 @@ export async function supervise(supervision: Supervision, signal: AbortSignal): 
   try {
     if (!(await saysSomething(child, pipe))) {
       signal.throwIfAborted();
-      throw new RuntimeError(`The sandbox could not be started: ${await lastWords(paths)}`, {
+      throw new RuntimeError(`The ${thing} could not be started: ${await lastWords(paths)}`, {
         userError: false,
       });
     }
@@ -126,12 +127,12 @@ export async function supervise(supervision: Supervision, signal: AbortSignal): 
   }
 }
 
-function startSupervisor({ paths, groups, command }: Supervision): ChildProcess {
+function startSupervisor({ paths, groups, command, environment }: Supervision): ChildProcess {
   const parameters = ['-c', supervisorScript, 'run', paths.directory, groups.join(' '), ...command];
   return spawn('/bin/sh', parameters, {
     cwd: '/',
     detached: true,
-    env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
+    env: { ...environment, PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
     stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
   });
 }
