@@ -51,31 +51,39 @@ export function networkRules(): { readonly own: readonly Rule[]; readonly entrie
   };
 }
 
-// Called by the worker, or by runc with the run's state on standard input. The commands of one `ip` for the host, of another for
-// the run. Without version 6 the host has no address that the rules do not know.
+// Called by the worker, or by runc with the run's state on standard input. A program that starts costs more than what it does here: one
+// `ip` makes the cable and sets up the host's end, another one the run's. One that cannot name the cable so, because its address is
+// given out, stops there. Without version 6 the host has no address that the rules do not know; the run has not begun yet.
 const connectScript = `
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 reach=$1 range=$2 file=$3 pid=$4
 shift 4
-[ "$pid" != - ] || pid=$(sed -n 's/.*"pid": *\\([0-9]*\\).*/\\1/p')
+if [ "$pid" = - ]; then
+  IFS= read -r pid
+  pid=\${pid#*'"pid":'}
+  pid=\${pid# }
+  pid=\${pid%%[!0-9]*}
+fi
 for hex in "$@"; do
   cable=shr$reach$hex
-  ip link add name $cable type veth peer name eth0 netns "$pid" && break
-  cable=
-done
-[ -n "$cable" ] || exit 1
-address=$range.$((0x\${hex%??})).$((0x\${hex#??}))
-echo 1 >/proc/sys/net/ipv6/conf/$cable/disable_ipv6 2>/dev/null
-ip -batch - <<END || exit 1
+  address=$range.$((0x\${hex%??})).$((0x\${hex#??}))
+  ip -batch - <<END && break
+link add name $cable type veth peer name eth0 netns $pid
 address add ${hostAddress}/32 peer $address/32 dev $cable
 link set $cable up
 END
-{
-  echo "address add $address/32 dev eth0"
-  echo "link set eth0 up"
-  echo "route add ${hostAddress} dev eth0"
-  [ $reach = i ] || echo "route add default via ${hostAddress} dev eth0"
-} | nsenter --net=/proc/$pid/ns/net ip -batch - || exit 1
+  cable=
+done
+[ -n "$cable" ] || exit 1
+echo 1 >/proc/sys/net/ipv6/conf/$cable/disable_ipv6 2>/dev/null
+way=
+[ $reach = i ] || way="route add default via ${hostAddress} dev eth0"
+nsenter --net=/proc/$pid/ns/net ip -batch - <<END || exit 1
+address add $address/32 dev eth0
+link set eth0 up
+route add ${hostAddress} dev eth0
+$way
+END
 printf %s $address >"$file"
 `;
 
