@@ -2,7 +2,7 @@
 import { mayMove, type BundleState, type BundleType } from '@sheaf/domain';
 import type { MetadataValue } from '@sheaf/wire';
 import { sql, type Selectable, type UpdateObject } from 'kysely';
-import { givenRows, insertRows } from '../database/given-rows.ts';
+import { changeRows, insertRows } from '../database/given-rows.ts';
 import type { BundleTable, Tables } from '../database/schema.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 
@@ -137,21 +137,26 @@ export async function transitionAll(
     if (from !== next && !mayMove(type, from, next))
       throw new Error(`No ${type} moves from ${from} to ${next}`);
   }
-  const given = givenRows(unit.dialect, moveColumns, moves.map(moveRow));
   // Nearly never: a column that is named here has its indexes written again, changed or not.
   const isRenaming = moves.some(({ metadata }) => typeof metadata?.['name'] === 'string');
-  const renaming = isRenaming ? sql`name = coalesce(to_name, bundle.name),` : sql``;
-  const { rows } =
-    await sql<BundleRow>`update bundle set version = bundle.version + 1, changed_at = ${now}, state = to_next,
-      metadata = ${unit.dialect.mergeJsonFrom('bundle.metadata', sql`to_patch`)},
-      ${renaming} data_size = coalesce(to_size, bundle.data_size),
-      epoch = bundle.epoch + to_attempts,
-      kill_requested_at = case when to_forget = 1 then null else bundle.kill_requested_at end
-    from (select given.*, target.id as to_id from ${given} as given
-      join bundle as target on target.uuid = given.to_uuid order by target.id ${unit.dialect.rowLock}) as given
-    where bundle.id = to_id and bundle.state = to_from and bundle.bundle_type = ${type}
-      and (to_epoch is null or bundle.epoch = to_epoch)
-    returning ${sql.join(bundleColumns.map((column) => sql.ref(column)))}`.execute(unit.queries);
+  const rows = await changeRows<ReturnType<typeof moveRow>, BundleRow>(
+    unit,
+    'bundle',
+    moveColumns,
+    moves.map(moveRow),
+    {
+      key: { column: 'uuid', given: 'to_uuid' },
+      set: (given) => sql`version = bundle.version + 1, changed_at = ${now}, state = ${given('to_next')},
+        metadata = ${unit.dialect.mergeJsonFrom('bundle.metadata', given('to_patch'))},
+        ${isRenaming ? sql`name = coalesce(${given('to_name')}, bundle.name),` : sql``}
+        data_size = coalesce(${given('to_size')}, bundle.data_size),
+        epoch = bundle.epoch + ${given('to_attempts')},
+        kill_requested_at = case when ${given('to_forget')} = 1 then null else bundle.kill_requested_at end`,
+      where: (given) => sql`bundle.state = ${given('to_from')} and bundle.bundle_type = ${type}
+        and bundle.epoch = coalesce(${given('to_epoch')}, bundle.epoch)`,
+      returning: sql.join(bundleColumns.map((column) => sql.ref(column))),
+    },
+  );
   const moved = new Map(rows.map((row) => [row.uuid, row]));
   await insertRows(
     unit,

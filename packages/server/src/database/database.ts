@@ -25,6 +25,8 @@ export interface SqlDialect {
     columns: readonly (readonly [string, 'text' | 'integer' | 'real' | 'json'])[],
     values: string,
   ): RawBuilder<unknown>;
+  /** Whether a statement is executed for each of many rows, because that costs less than one for all (`RowCell`). */
+  readonly rowByRow: boolean;
   /** A JSON parameter for an insert or update. */
   json_(value: unknown): RawBuilder<string>;
   /** The text of one key of a JSON object column; null where it is absent. Booleans read `True` and `False` as in bundles.md §4.1. */

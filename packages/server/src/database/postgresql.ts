@@ -63,6 +63,7 @@ const postgresqlDialect: SqlDialect = {
     return sql`(select ${sql.join(cells)} from jsonb_array_elements(cast(${values} as jsonb))
       with ordinality as element(value, place) order by place)`;
   },
+  rowByRow: false,
   json_: (value) => sql<string>`cast(${JSON.stringify(value)} as jsonb)`,
   jsonText: (column, key) => sql<string | null>`case jsonb_typeof(${sql.ref(column)} -> ${key})
     when 'boolean' then initcap(${sql.ref(column)} ->> ${key}) when 'null' then null

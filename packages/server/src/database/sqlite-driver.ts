@@ -5,6 +5,7 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { CompiledQuery, DatabaseConnection, Driver, QueryResult } from 'kysely';
+import { RowCell } from './row-cell.ts';
 
 export interface SqliteStatement {
   all(...parameters: unknown[]): unknown[];
@@ -88,10 +89,27 @@ class KeptStatementConnection implements DatabaseConnection {
   }
 
   async executeQuery<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
-    const { statement, returnsRows } = this.#prepare(query.sql);
-    if (returnsRows) return { rows: statement.all(...query.parameters) as Row[] };
-    const { changes, lastInsertRowid } = statement.run(...query.parameters);
+    const { sql, parameters } = query;
+    const cell = parameters.find((parameter) => parameter instanceof RowCell);
+    if (cell !== undefined) return this.#rowByRow(sql, parameters, cell.rows);
+    const { statement, returnsRows } = this.#prepare(sql);
+    if (returnsRows) return { rows: statement.all(...parameters) as Row[] };
+    const { changes, lastInsertRowid } = statement.run(...parameters);
     return { rows: [], numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid) };
+  }
+
+  #rowByRow<Row>(sql: string, parameters: readonly unknown[], rows: readonly object[]): QueryResult<Row> {
+    const { statement, returnsRows } = this.#prepare(sql);
+    const answered: Row[] = [];
+    let affected = 0n;
+    for (const row of rows) {
+      const values = parameters.map((parameter) =>
+        parameter instanceof RowCell ? parameter.of(row) : parameter,
+      );
+      if (returnsRows) answered.push(...(statement.all(...values) as Row[]));
+      else affected += BigInt(statement.run(...values).changes);
+    }
+    return { rows: answered, numAffectedRows: affected };
   }
 
   async *streamQuery<Row>(query: CompiledQuery): AsyncIterableIterator<QueryResult<Row>> {

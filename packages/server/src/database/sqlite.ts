@@ -125,6 +125,7 @@ const sqliteDialect: SqlDialect = {
     );
     return sql`(select ${sql.join(cells)} from json_each(${values}))`;
   },
+  rowByRow: true,
   json_: (value) => sql<string>`${JSON.stringify(value)}`,
   jsonText: (column, key) => sql<string | null>`case json_type(${sql.ref(column)}, ${path(key)})
     when 'true' then 'True' when 'false' then 'False' when 'null' then null
