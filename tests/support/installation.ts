@@ -10,7 +10,7 @@ import { root, run, type Finished, type RunOptions } from './programs.ts';
 
 export { end } from './launch.ts';
 
-export type RuntimeChoice = 'docker' | 'podman' | 'runc' | 'sandbox';
+export type RuntimeChoice = 'docker' | 'podman' | 'runc' | 'apptainer' | 'sandbox';
 
 export class Installation {
   readonly home = mkdtempSync(join(tmpdir(), 'sheaf-test-'));

@@ -209,6 +209,7 @@ function detectOptions(
     kubernetes: access === undefined ? undefined : { access, worker: identity, workDirectory, node },
     docker: { worker: identity, networkPrefix: settings.networkPrefix ?? undefined },
     runc: { worker: identity, directory: paths.containers },
+    apptainer: { worker: identity, directory: paths.containers },
     sandbox: {
       stateDirectory: paths.sandboxes,
       hide: hide.filter((path): path is string => path !== null && path !== undefined && path !== ''),

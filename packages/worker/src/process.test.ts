@@ -92,6 +92,7 @@ const requireSandbox = {
         environment: {},
         docker: { worker: 'probe' },
         runc: { worker: 'probe', directory: join(stateDirectory, 'containers') },
+        apptainer: { worker: 'probe', directory: join(stateDirectory, 'containers') },
         sandbox: { stateDirectory, hide: [] },
       };
       await (await detectRuntime('sandbox', options)).runtime.close();

@@ -50,7 +50,7 @@ describe('the choice of a runtime', () => {
     const candidates = [strategy('one', 'docker', 'broken'), strategy('two', 'sandbox', 'missing')];
 
     await expect(chooseRuntime('auto', candidates)).rejects.toThrow(
-      'Nothing on this machine can execute runs: install Docker, Podman, runc (as root) or bubblewrap. Tried: one: broken; two: missing.',
+      'Nothing on this machine can execute runs: install Docker, Podman, runc (as root), Apptainer or bubblewrap. Tried: one: broken; two: missing.',
     );
     await expect(chooseRuntime('docker', candidates)).rejects.toThrow(
       /^No container engine .* Tried: one: broken\.$/,
@@ -71,6 +71,11 @@ describe('the places to look', () => {
       docker: { worker: `detect-${process.pid}`, networkPrefix: 'sheaf-test' },
       sandbox: { stateDirectory: join(directory, 'state'), hide: [] },
       runc: { directory: join(directory, 'containers'), worker: `detect-${process.pid}` },
+      apptainer: {
+        directory: join(directory, 'containers'),
+        worker: `detect-${process.pid}`,
+        program: 'no-such-program',
+      },
     };
   }
 
@@ -88,6 +93,12 @@ describe('the places to look', () => {
         onProgress: () => undefined,
       }),
     ).rejects.toThrow(/no container engine/);
+  });
+
+  it('say that Apptainer is not there, and what to do', async () => {
+    await expect(detectRuntime('apptainer', options({}))).rejects.toThrow(
+      'Apptainer cannot be used on this machine: install it or load its module, and allow user namespaces, or start the worker with another --runtime. Tried: Apptainer: no-such-program is not installed.',
+    );
   });
 
   it('say why a strange DOCKER_HOST does not apply', async () => {

@@ -15,7 +15,7 @@ export interface Tried {
 }
 
 /**
- * Looks for a runtime: `auto` takes an engine where there is one, else runc where it may be used, else the sandbox.
+ * Looks for a runtime: `auto` takes an engine where there is one, else runc where it may be used, else Apptainer, else the sandbox.
  * @throws RuntimeError one sentence naming everything that was tried
  */
 export async function detectRuntime(choice: RuntimeChoice, options: StrategyOptions): Promise<Detection> {
@@ -41,11 +41,11 @@ export async function chooseRuntime(
 const failures: Readonly<Record<RuntimeChoice, { readonly what: string; readonly usual: string }>> = {
   auto: {
     what: 'Nothing on this machine can execute runs',
-    usual: 'install Docker, Podman, runc (as root) or bubblewrap',
+    usual: 'install Docker, Podman, runc (as root), Apptainer or bubblewrap',
   },
   docker: {
     what: 'No container engine can be used on this machine',
-    usual: 'install Docker, or start the worker with --runtime podman, runc or sandbox',
+    usual: 'install Docker, or start the worker with --runtime podman, runc, apptainer or sandbox',
   },
   podman: {
     what: 'Podman cannot be used on this machine',
@@ -54,6 +54,11 @@ const failures: Readonly<Record<RuntimeChoice, { readonly what: string; readonly
   runc: {
     what: 'runc cannot be used on this machine',
     usual: 'install runc and start the worker as root, or start it with another --runtime',
+  },
+  apptainer: {
+    what: 'Apptainer cannot be used on this machine',
+    usual:
+      'install it or load its module, and allow user namespaces, or start the worker with another --runtime',
   },
   kubernetes: {
     what: 'The Kubernetes cluster cannot be used',

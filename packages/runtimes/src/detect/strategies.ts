@@ -1,6 +1,11 @@
 /** The places where a runtime may be found on a machine, in the order of preference; each says why it does not apply. */
 import { access, constants } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
+import {
+  ApptainerMissing,
+  connectApptainerRuntime,
+  type ApptainerRuntimeOptions,
+} from '../apptainer/connect.ts';
 import { findGroupHost } from '../cgroups/host.ts';
 import { connectDockerRuntime, type DockerRuntimeOptions } from '../docker/runtime.ts';
 import { parseEngineAddress, type EngineAddress } from '../engine/address.ts';
@@ -22,7 +27,15 @@ export type StrategyAnswer =
     };
 
 /** What somebody may ask for. */
-export const runtimeChoices = ['auto', 'docker', 'podman', 'runc', 'sandbox', 'kubernetes'] as const;
+export const runtimeChoices = [
+  'auto',
+  'docker',
+  'podman',
+  'runc',
+  'apptainer',
+  'sandbox',
+  'kubernetes',
+] as const;
 export type RuntimeChoice = (typeof runtimeChoices)[number];
 export type RuntimeKind = Exclude<RuntimeChoice, 'auto'>;
 
@@ -40,6 +53,10 @@ export interface StrategyOptions {
   /** Only where a cluster was named: nothing else is looked at then. */
   readonly kubernetes?: KubernetesOptions | undefined;
   readonly runc: Pick<RuncRuntimeOptions, 'directory' | 'worker' | 'processLimit' | 'program'>;
+  readonly apptainer: Pick<
+    ApptainerRuntimeOptions,
+    'directory' | 'worker' | 'processLimit' | 'user' | 'program'
+  >;
 }
 
 export function strategies(options: StrategyOptions): readonly Strategy[] {
@@ -55,6 +72,7 @@ export function strategies(options: StrategyOptions): readonly Strategy[] {
       : [socket('rootless Podman', join(session, 'podman/podman.sock'), options)]),
     socket('Podman', '/run/podman/podman.sock', options),
     runc(options),
+    apptainer(options),
     sandbox('sandbox with bubblewrap', findBubblewrap, options),
     sandbox('sandbox with util-linux', findUnshare, options),
   ];
@@ -153,17 +171,43 @@ function runc(options: StrategyOptions): Strategy {
     name: 'runc',
     kinds: ['runc'],
     async look(choice) {
-      const named = options.environment['DOCKER_HOST'] ?? '';
+      const named = namedEngine(options);
       if (choice === 'auto' && named !== '') return { reason: 'DOCKER_HOST names an engine' };
-      const engine = parseEngineAddress(named === '' ? 'unix:///var/run/docker.sock' : named);
       try {
-        return { runtime: await connectRuncRuntime({ ...options.runc, engine }) };
+        return { runtime: await connectRuncRuntime({ ...options.runc, engine: engineBeside(named) }) };
       } catch (error) {
         if (!(error instanceof RuncMissing)) throw error;
         return { reason: error.message, ...(error.advice === undefined ? {} : { advice: error.advice }) };
       }
     },
   };
+}
+
+/** As with runc, which is quicker, and keeps runs from the host's network. */
+function apptainer(options: StrategyOptions): Strategy {
+  return {
+    name: 'Apptainer',
+    kinds: ['apptainer'],
+    async look(choice) {
+      const named = namedEngine(options);
+      if (choice === 'auto' && named !== '') return { reason: 'DOCKER_HOST names an engine' };
+      try {
+        const engine = engineBeside(named);
+        return { runtime: await connectApptainerRuntime({ ...options.apptainer, engine }) };
+      } catch (error) {
+        if (!(error instanceof ApptainerMissing)) throw error;
+        return { reason: error.message };
+      }
+    },
+  };
+}
+
+function namedEngine({ environment }: StrategyOptions): string {
+  return environment['DOCKER_HOST'] ?? '';
+}
+
+function engineBeside(named: string): EngineAddress | undefined {
+  return parseEngineAddress(named === '' ? 'unix:///var/run/docker.sock' : named);
 }
 
 function sandbox(name: string, find: () => Promise<ToolAnswer>, options: StrategyOptions): Strategy {

@@ -1,7 +1,7 @@
 /**
  * Puts one layer of an image on top of those below it (OCI image specification, "Layer Filesystem Changeset"): files, links and
  * directories with owners, modes and times; whiteouts take away what is below. Devices and pipes are left out: no run may use an
- * image's devices anyway. Extended attributes are left out too: without new privileges, those that matter have no effect.
+ * image's devices anyway. For an ordinary user all files are that user's. Extended attributes are left out too: without new privileges, those that matter have no effect.
  *
  * Calls are synchronous, as many small files want it; between two pieces of the stream everybody else has a turn.
  */
@@ -48,6 +48,9 @@ export async function applyLayer(archive: AsyncIterable<Uint8Array>, root: strin
   layer.finish();
   return layer;
 }
+
+/** Whether files can be given to others, and used without their leave. */
+const asRoot = process.getuid?.() === 0;
 
 class Layer implements AppliedLayer {
   readonly #root: string;
@@ -160,8 +163,9 @@ class Layer implements AppliedLayer {
 
   #adopt(path: string, member: TarMember): void {
     const { uid, gid, modified } = member.attributes();
-    lchownSync(bytesOf(path), uid, gid);
-    chmodSync(bytesOf(path), member.mode & 0o7777);
+    if (asRoot) lchownSync(bytesOf(path), uid, gid);
+    // An ordinary user could otherwise neither put anything into it nor remove it.
+    chmodSync(bytesOf(path), asRoot ? member.mode & 0o7777 : (member.mode & 0o1777) | 0o700);
     this.#times.set(path, modified);
   }
 
@@ -181,10 +185,10 @@ class Layer implements AppliedLayer {
     }
     this.bytes += size;
     // The owner first: a change of it takes the bits away that lend somebody's rights.
-    if (attributes.uid !== 0 || attributes.gid !== 0) {
+    if (asRoot && (attributes.uid !== 0 || attributes.gid !== 0)) {
       lchownSync(bytesOf(path), attributes.uid, attributes.gid);
     }
-    chmodSync(bytesOf(path), mode & 0o7777);
+    chmodSync(bytesOf(path), asRoot ? mode & 0o7777 : (mode & 0o1777) | 0o400);
     utimesSync(bytesOf(path), attributes.modified, attributes.modified);
   }
 
@@ -209,7 +213,7 @@ class Layer implements AppliedLayer {
     this.#makeRoom(path);
     const { uid, gid, modified }: TarAttributes = member.attributes();
     symlinkSync(member.link, bytesOf(path));
-    lchownSync(bytesOf(path), uid, gid);
+    if (asRoot) lchownSync(bytesOf(path), uid, gid);
     lutimesSync(bytesOf(path), modified, modified);
   }
 }

@@ -16,6 +16,7 @@ import { promisify } from 'node:util';
 import { z } from 'zod';
 import { isErrno } from '../files/errno.ts';
 import { removeTree } from '../files/remove-tree.ts';
+import { RuntimeError, type PreparedImage } from '../port.ts';
 import { statInside } from './scope.ts';
 
 const run = promisify(execFile);
@@ -151,4 +152,29 @@ function shellIn(root: string): string | null {
       return found?.isFile() === true && (found.mode & 0o111) !== 0;
     }) ?? null
   );
+}
+
+export type StartableImage = StoredImage & { readonly shell: string };
+
+/** The image that a run was given. @throws RuntimeError it is not there any more, or no command can run in it */
+export function imageToStart(store: Pick<ImageStore, 'get'>, prepared: PreparedImage | null): StartableImage {
+  if (prepared === null) {
+    throw new RuntimeError('This worker runs commands in container images: the run must name one', {
+      userError: true,
+    });
+  }
+  const image = store.get(prepared.id);
+  if (image === undefined) {
+    throw new RuntimeError(`The image ${prepared.id} is not there any more`, {
+      userError: false,
+      imageGone: true,
+    });
+  }
+  if (image.shell === null) {
+    throw new RuntimeError(
+      'The image has no shell (neither /bin/bash nor /bin/sh), so that no command can run in it; choose another image',
+      { userError: true },
+    );
+  }
+  return { ...image, shell: image.shell };
 }

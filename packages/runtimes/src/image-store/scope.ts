@@ -98,3 +98,9 @@ export function statInside(root: string, path: string): Stats | undefined {
   }
   return undefined;
 }
+
+/** Which of these paths lead to nothing in an image. @param root absolute path of the image's files */
+export function missingDirectories(root: string, paths: readonly string[]): string[] {
+  const text = Buffer.from(root).toString('latin1');
+  return paths.filter((path) => statInside(text, path) === undefined);
+}

@@ -1,6 +1,7 @@
 /** A run as an OCI runtime wants to hear it: plain data in, `config.json` of a bundle out (OCI runtime specification 1.0.2). */
 import { runScript } from '../command/shell.ts';
 import type { RunSpecification } from '../port.ts';
+import { runEnvironment } from '../image-store/environment.ts';
 import type { StoredImage } from '../image-store/image-store.ts';
 import { seccompProfile } from './seccomp.ts';
 
@@ -37,8 +38,6 @@ export const startedDescriptor = 3;
  */
 const firstScript = `trap '' PIPE; printf s 2>/dev/null >&${startedDescriptor}; trap - PIPE; exec ${startedDescriptor}>&-; "$0" -c "$1"; exit $?`;
 
-const defaultPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-
 /** @throws RuntimeError the command is longer than the system takes */
 export function bundleConfiguration(plan: BundlePlan): BundleConfiguration {
   const { specification: run, user, shell, network } = plan;
@@ -49,7 +48,9 @@ export function bundleConfiguration(plan: BundlePlan): BundleConfiguration {
       terminal: false,
       user,
       args: [shell, '-c', firstScript, shell, runScript(run.command)],
-      env: environmentOf(plan),
+      env: Object.entries(runEnvironment(plan.image.environment, run)).map(
+        ([name, value]) => `${name}=${value}`,
+      ),
       cwd: `/${run.uuid}`,
       capabilities: noCapabilities,
       noNewPrivileges: true,
@@ -84,19 +85,6 @@ export interface BundleProcess {
 }
 
 export type BundleConfiguration = Readonly<Record<string, unknown>> & { readonly process: BundleProcess };
-
-/** The image's, and on top of it the run's. */
-function environmentOf({ image, specification: run }: BundlePlan): string[] {
-  const variables = new Map<string, string>();
-  const own = { ...run.environment, HOME: `/${run.uuid}`, CODALAB: 'true' };
-  const pairs = [
-    defaultPath,
-    ...image.environment,
-    ...Object.entries(own).map(([name, value]) => `${name}=${value}`),
-  ];
-  for (const pair of pairs) variables.set(pair.split('=', 1)[0] ?? '', pair);
-  return [...variables.values()];
-}
 
 function namespacesOf({ network, groupVersion }: BundlePlan): { type: string }[] {
   const types = ['pid', 'mount', 'ipc', 'uts'];

@@ -1,16 +1,6 @@
 /** Puts the runc runtime of a worker together. */
-import { performance } from 'node:perf_hooks';
 import { join } from 'node:path';
-import { canExecute } from '../docker/architecture.ts';
-import { isPlain } from '../docker/plain-registry.ts';
-import { defaultLoginFile, registryLogin } from '../docker/registry-login.ts';
-import type { EngineAddress } from '../engine/address.ts';
-import { EngineClient } from '../engine/client.ts';
-import { EngineError, EngineUnreachableError } from '../engine/errors.ts';
-import type { Info } from '../engine/schema.ts';
-import { ImageStore } from '../image-store/image-store.ts';
-import { UnpackedImages } from '../image-store/prepare.ts';
-import { removeLeftExports } from '../image-store/sources.ts';
+import { openImages, type OpenImagesOptions } from '../image-store/open.ts';
 import { RuntimeError, type Runtime } from '../port.ts';
 import { listRecords } from '../sandbox/record.ts';
 import { makeHostFiles } from './host-files.ts';
@@ -19,19 +9,13 @@ import { findRunc } from './probe.ts';
 import { readRuncRecord, runcPaths } from './record.ts';
 import { RuncRuntime } from './runtime.ts';
 
-export interface RuncRuntimeOptions {
+export interface RuncRuntimeOptions extends Omit<OpenImagesOptions, 'inUse'> {
   /** Directory of this worker alone: unpacked images and runs. Not on a file system that overlays cannot be laid on. */
   readonly directory: string;
-  /** Identity of the worker. */
-  readonly worker: string;
   /** Default `runc`, looked up on the PATH. */
   readonly program?: string | undefined;
-  /** An engine on this machine whose images are used; nothing happens where none answers. */
-  readonly engine?: EngineAddress | undefined;
   /** Processes and threads a run may have at once; default 32768. */
   readonly processLimit?: number | undefined;
-  /** Docker's configuration file with registry logins; default `$DOCKER_CONFIG/config.json`, else in the home directory. */
-  readonly loginFile?: string | undefined;
 }
 
 /** @throws RuntimeError runc is not there, or may not be used; the message is half a sentence */
@@ -42,20 +26,9 @@ export async function connectRuncRuntime(options: RuncRuntimeOptions): Promise<R
   if (!answer.available) {
     throw new RuncMissing(answer.reason, answer.advice);
   }
-  const engine = await engineAt(options.engine, options.worker);
-  const store = await ImageStore.open(join(options.directory, 'images'));
-  const loginFile = options.loginFile ?? defaultLoginFile(process.env);
-  const architecture = ownArchitecture();
-  const images = new UnpackedImages({
-    store,
-    engine: engine?.client,
-    worker: options.worker,
-    login: (repository) => registryLogin(loginFile, repository),
-    isPlain: (registry) => isPlain(registry, engine?.info ?? {}),
-    architecture,
-    canExecute: (made) => canExecute(made, architecture),
+  const images = await openImages({
+    ...options,
     inUse: (id) => isUsed(stateDirectory, id),
-    now: () => performance.now(),
   });
   const networks = new RuncNetworks();
   await networks.prepare();
@@ -64,14 +37,12 @@ export async function connectRuncRuntime(options: RuncRuntimeOptions): Promise<R
     version: answer.version,
     stateDirectory,
     groups: answer.groups,
-    store,
-    images,
-    source: engine === undefined ? 'images from registries' : 'images from registries and the engine here',
+    ...images,
     networks,
     files: await makeHostFiles(join(options.directory, 'files')),
     processLimit: options.processLimit ?? 32_768,
     close: async () => {
-      engine?.client.close();
+      images.close();
       await networks.release();
     },
   });
@@ -86,34 +57,10 @@ export class RuncMissing extends RuntimeError {
   }
 }
 
-async function engineAt(
-  address: EngineAddress | undefined,
-  worker: string,
-): Promise<{ client: EngineClient; info: Info } | undefined> {
-  if (address === undefined) return undefined;
-  let client: EngineClient | undefined;
-  try {
-    client = await EngineClient.connect(address, AbortSignal.timeout(5_000));
-    await removeLeftExports(client, worker);
-    return { client, info: await client.info() };
-  } catch (error) {
-    client?.close();
-    // Registries have the images too.
-    if (error instanceof EngineError || error instanceof EngineUnreachableError) return undefined;
-    throw error;
-  }
-}
-
 async function isUsed(stateDirectory: string, image: string): Promise<boolean> {
   for (const { uuid, epoch } of await listRecords(stateDirectory)) {
     const record = readRuncRecord(runcPaths(stateDirectory, uuid, epoch));
     if (record?.image === image) return true;
   }
   return false;
-}
-
-/** As images call it. */
-function ownArchitecture(): string {
-  const names: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386' };
-  return names[process.arch] ?? process.arch;
 }

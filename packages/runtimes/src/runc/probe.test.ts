@@ -49,6 +49,7 @@ describeWith('whether runc can be used', [requireRunc], () => {
       docker: { worker: 'probe' },
       sandbox: { stateDirectory: join(directory, 'sandbox'), hide: [] },
       runc: { worker: 'probe', directory: join(directory, 'c'), program: 'no-such-program' },
+      apptainer: { worker: 'probe', directory: join(directory, 'c'), program: 'no-such-program' },
     };
 
     await expect(detectRuntime('runc', options)).rejects.toThrow(

@@ -10,7 +10,7 @@ import { createRunGroup, usageDirectoriesOf } from '../cgroups/run-group.ts';
 import { groupUsage, outOfMemoryKills } from '../cgroups/usage.ts';
 import { shellMessage } from '../command/shell.ts';
 import { removeTree } from '../files/remove-tree.ts';
-import type { ImageStore, StoredImage } from '../image-store/image-store.ts';
+import { imageToStart, type ImageStore, type StartableImage } from '../image-store/image-store.ts';
 import type { UnpackedImages } from '../image-store/prepare.ts';
 import {
   RuntimeError,
@@ -97,7 +97,7 @@ export class RuncRuntime implements Runtime {
 
   async start(run: RunSpecification, signal: AbortSignal): Promise<RunHandle> {
     signal.throwIfAborted();
-    const image = this.#imageOf(run);
+    const image = imageToStart(this.#parts.store, run.image);
     const handle = handleOf(run);
     const paths = this.#paths(handle);
     if (existsSync(paths.directory)) {
@@ -113,31 +113,9 @@ export class RuncRuntime implements Runtime {
     }
   }
 
-  #imageOf(run: RunSpecification): StoredImage & { shell: string } {
-    if (run.image === null) {
-      throw new RuntimeError('This worker runs commands in container images: the run must name one', {
-        userError: true,
-      });
-    }
-    const image = this.#parts.store.get(run.image.id);
-    if (image === undefined) {
-      throw new RuntimeError(`The image ${run.image.id} is not there any more`, {
-        userError: false,
-        imageGone: true,
-      });
-    }
-    if (image.shell === null) {
-      throw new RuntimeError(
-        'The image has no shell (neither /bin/bash nor /bin/sh), so that no command can run in it; choose another image',
-        { userError: true },
-      );
-    }
-    return { ...image, shell: image.shell };
-  }
-
   async #start(
     run: RunSpecification,
-    image: StoredImage & { shell: string },
+    image: StartableImage,
     paths: RuncPaths,
     signal: AbortSignal,
   ): Promise<void> {

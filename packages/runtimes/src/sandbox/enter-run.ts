@@ -42,7 +42,7 @@ export async function execInRun(
   paths: RunPaths,
   groups: GroupHost | undefined,
   request: ExecRequest,
-  entry: Partial<Entry> = {},
+  entry: Entry = hostEntry(),
 ): Promise<ExecSession> {
   const record = readRecord(paths);
   const first = isAlive(paths.alive) ? await firstProcess(paths) : undefined;
@@ -59,11 +59,9 @@ export async function execInRun(
     {
       first,
       groups: groups ? joiningFilesOf(groups, name) : [],
-      ownUserNamespace: !isRoot(),
       ownNetwork: !record.network,
       directory: `/${handle.uuid}`,
       ...record.command,
-      ...hostEntry,
       ...entry,
     },
     request,

@@ -18,26 +18,32 @@ import {
 import type { ExecRequest, ExecSession } from '../port.ts';
 import { dropEverything, identity } from './bubblewrap.ts';
 import { killMarkedInside } from './processes.ts';
-import type { SandboxUser } from './user.ts';
+import { isRoot, type SandboxUser } from './user.ts';
 
 /** How to come from outside to where a run is. */
 export interface Entry {
-  /** Whether its namespaces belong to a user namespace that its own user has made: then that user enters, and nobody else could. */
-  readonly entersAsUser: boolean;
-  /** Inside: the words of `setpriv` and of `env`, which an image need not have. */
-  readonly setpriv: readonly string[];
+  /** Whether its namespaces belong to a user namespace that the worker's user has made. */
+  readonly ownUserNamespace: boolean;
+  /**
+   * Inside: the words of `setpriv`, which an image need not have. Undefined: nobody is more in there than the worker's user, who
+   * keeps no capability, and gets none where new privileges are refused beforehand.
+   */
+  readonly setpriv: readonly string[] | undefined;
+  /** Inside: the words of `env`. */
   readonly env: readonly string[];
   /** A directory in which those words are, open on `toolsDescriptor`. */
   readonly tools: string | undefined;
 }
 
 /** Of sandboxes that show the host's own system. */
-export const hostEntry: Entry = {
-  entersAsUser: false,
-  setpriv: ['/usr/bin/setpriv'],
-  env: ['/usr/bin/env'],
-  tools: undefined,
-};
+export function hostEntry(): Entry {
+  return {
+    ownUserNamespace: !isRoot(),
+    setpriv: ['/usr/bin/setpriv'],
+    env: ['/usr/bin/env'],
+    tools: undefined,
+  };
+}
 
 export const toolsDescriptor = 4;
 
@@ -46,8 +52,6 @@ export interface EnterableSandbox extends Entry {
   readonly first: number;
   /** Control groups to join. */
   readonly groups: readonly string[];
-  /** Whether its namespaces belong to a user namespace that the worker's user has made. */
-  readonly ownUserNamespace: boolean;
   readonly ownNetwork: boolean;
   /** Where commands start, as they see it. */
   readonly directory: string;
@@ -129,28 +133,23 @@ export async function execInSandbox(
 
 /** The words that put the rest of a command line inside. */
 export function enterCommand(
-  sandbox: Pick<
-    EnterableSandbox,
-    'first' | 'ownUserNamespace' | 'ownNetwork' | 'user' | 'entersAsUser' | 'setpriv'
-  >,
+  sandbox: Pick<EnterableSandbox, 'first' | 'ownUserNamespace' | 'ownNetwork' | 'user' | 'setpriv'>,
 ): string[] {
-  const { user, entersAsUser, setpriv } = sandbox;
+  const { user, setpriv } = sandbox;
   return [
-    ...(user && entersAsUser ? ['/usr/bin/setpriv', ...identity(user)] : []),
+    ...(setpriv === undefined ? ['/usr/bin/setpriv', '--no-new-privs'] : []),
     'nsenter',
     '--target',
     String(sandbox.first),
-    ...(sandbox.ownUserNamespace || entersAsUser ? ['--user', '--preserve-credentials'] : []),
+    ...(sandbox.ownUserNamespace ? ['--user', '--preserve-credentials'] : []),
     '--mount',
     '--pid',
     '--ipc',
     '--uts',
-    '--cgroup',
+    ...(setpriv === undefined ? [] : ['--cgroup']),
     ...(sandbox.ownNetwork ? ['--net'] : []),
     '--',
-    ...setpriv,
-    ...(user && !entersAsUser ? identity(user) : []),
-    ...dropEverything,
+    ...(setpriv === undefined ? [] : [...setpriv, ...(user ? identity(user) : []), ...dropEverything]),
   ];
 }
 

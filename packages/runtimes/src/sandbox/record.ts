@@ -8,6 +8,7 @@
  * - `times`: processor time of the command, where no control group counts it
  * - `exit`: blanks, then the exit status once there is one; `log`: what was said outside of the command's own output
  * - `tmp`: the run's /tmp; `root`: where its root directory is put together
+ * - `overlay`: what the run changes in its image, where the runtime has images
  *
  * These files are small and few: one after the other they are dealt with sooner than another thread would wake up for each.
  */
@@ -29,12 +30,15 @@ export interface RunPaths {
   readonly log: string;
   readonly temporary: string;
   readonly root: string;
+  readonly overlay: string;
 }
 
 const RunRecord = z.object({
   uuid: z.string(),
   epoch: z.number(),
   network: z.boolean(),
+  /** `sha256:…`, where the runtime has images. */
+  image: z.string().optional(),
   /** Milliseconds since the epoch. */
   startedAt: z.number(),
   /** How the command was started, for those that are started beside it. Not there: by a version that did not keep it. */
@@ -71,6 +75,7 @@ export function runPaths(stateDirectory: string, uuid: string, epoch: number): R
     log: path('log'),
     temporary: path('tmp'),
     root: path('root'),
+    overlay: path('overlay'),
   };
 }
 

@@ -51,7 +51,6 @@ export function unshareCommand(call: SandboxCall, options: UnshareOptions): stri
  * `mount` with a table, and all directories one of `mkdir`: a process for each would take longer than everything else.
  */
 export function setUpScript(call: SandboxCall, infoDescriptor: number): string {
-  const made = call.steps.filter((step) => !call.steps.some((other) => isInside(step, other)));
   return [
     'set -e',
     // The old /proc still shows the outer numbers.
@@ -60,11 +59,7 @@ export function setUpScript(call: SandboxCall, infoDescriptor: number): string {
     `root=${quote(call.root)}`,
     'mount -t tmpfs -o mode=0755,nosuid,nodev sandbox "$root"',
     'cd "$root"',
-    `mkdir -p -m 0755 .old ${made.flatMap(directoriesOf).map(quote).join(' ')}`,
-    ...made.flatMap(linkLines),
-    ...made.flatMap(placeholderLines),
-    ...mountAll(call.steps.flatMap((step) => tableLines(step, call.root))),
-    ...call.steps.flatMap((step) => deviceLines(step, call.root)),
+    ...layOut(call.steps, call.root, ['.old']),
     'hostname run',
     'pivot_root . .old',
     'umount -l /.old',
@@ -76,6 +71,23 @@ export function setUpScript(call: SandboxCall, infoDescriptor: number): string {
     '"$@"',
     'exit $?',
   ].join('\n');
+}
+
+/**
+ * The lines that put everything in its place.
+ * @param root where that is on the host, and where the shell is
+ * @param besides directories to make as well
+ */
+export function layOut(steps: readonly MountStep[], root: string, besides: readonly string[] = []): string[] {
+  const made = steps.filter((step) => !steps.some((other) => isInside(step, other)));
+  const directories = [...besides, ...made.flatMap(directoriesOf)];
+  return [
+    `mkdir -p -m 0755 ${directories.map(quote).join(' ')}`,
+    ...made.flatMap(linkLines),
+    ...made.flatMap(placeholderLines),
+    ...mountAll(steps.flatMap((step) => tableLines(step, root))),
+    ...steps.flatMap((step) => deviceLines(step, root)),
+  ];
 }
 
 const deviceNames = ['null', 'zero', 'full', 'random', 'urandom', 'tty'];

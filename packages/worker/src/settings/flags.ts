@@ -105,10 +105,10 @@ const currentFlags = [
   },
   {
     name: 'runtime',
-    value: 'auto|docker|podman|runc|sandbox',
+    value: 'auto|docker|podman|runc|apptainer|sandbox',
     default: 'auto',
     section: 'How runs are executed',
-    help: 'docker, podman: in containers of that engine. runc: in containers without an engine, as root. sandbox: on this system, isolated, without images. auto: the first of these that is there. Environment variable: SHEAF_RUNTIME.',
+    help: 'docker, podman: in containers of that engine. runc: in containers without an engine, as root. apptainer: in containers without an engine, as any user. sandbox: on this system, isolated, without images. auto: the first of these that is there. Environment variable: SHEAF_RUNTIME.',
   },
   {
     name: 'bundle-runtime',

@@ -66,6 +66,6 @@ function choiceOf(text: string): RuntimeChoice {
   const choice = runtimeChoices.find((one) => one === text);
   if (choice !== undefined) return choice;
   throw new StartProblem(
-    `There is no runtime "${text}": --runtime takes auto, docker, podman, runc, sandbox or kubernetes.`,
+    `There is no runtime "${text}": --runtime takes auto, docker, podman, runc, apptainer, sandbox or kubernetes.`,
   );
 }

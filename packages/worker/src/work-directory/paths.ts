@@ -12,7 +12,7 @@ export interface WorkPaths {
   readonly images: string;
   /** What the sandbox runtime keeps. */
   readonly sandboxes: string;
-  /** What the runc runtime keeps: unpacked images, and runs. */
+  /** What the runtimes of runc and Apptainer keep: unpacked images, and runs. */
   readonly containers: string;
   /** Results that the server refused for good, kept for a while. */
   readonly unsent: string;
