@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import type { ImageRemoval } from '@sheaf/runtimes';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -82,6 +82,20 @@ it('remembers over a restart what it has used', async () => {
   await second.settle();
 
   expect(removed).toEqual(['a']);
+});
+
+it('notes a use down that is a minute after the one on file, and none before', async () => {
+  const cache = await openCache();
+  const writtenAt = async (): Promise<number> => {
+    use(cache, 'run', 'a');
+    await cache.settle();
+    return statSync(join(directory, 'images.json')).ino;
+  };
+  const first = await writtenAt();
+  expect(await writtenAt()).toBe(first);
+
+  now += 60_000;
+  expect(await writtenAt()).not.toBe(first);
 });
 
 it('never removes what it has not downloaded itself, however often it is used', async () => {

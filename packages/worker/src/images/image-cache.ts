@@ -23,6 +23,9 @@ export interface ImageCacheOptions {
 /** How long an image that could not be had counts as missing, in milliseconds: the runs that follow need not wait, too. */
 const missingFor = 60_000;
 
+/** Milliseconds between two uses of an image of which only the first need be known after a restart. */
+const negligible = 60_000;
+
 /** Only images that this worker has downloaded are counted and removed; what was there before belongs to somebody else. */
 export class ImageCache {
   readonly #options: ImageCacheOptions;
@@ -32,8 +35,8 @@ export class ImageCache {
   readonly #reserved = new Map<string, { readonly id: string; readonly until: number }>();
   readonly #missing = new Map<string, { reason: string; until: number }>();
   #working: Promise<void> = Promise.resolve();
-  /** What the file says. */
-  #written: string | undefined;
+  /** What the file says; undefined: that is not known. */
+  #written: ReadonlyMap<string, { readonly size: number; readonly usedAt: number }> | undefined;
 
   private constructor(options: ImageCacheOptions, used: Map<string, { size: number; usedAt: number }>) {
     this.#options = options;
@@ -118,10 +121,20 @@ export class ImageCache {
       if (await this.#remove(id)) this.#used.delete(id);
       else staying.add(id);
     }
-    const text = JSON.stringify(Object.fromEntries(this.#used));
-    if (text === this.#written) return;
-    await writeWhole(path, text);
-    this.#written = text;
+    if (!this.#hasNews()) return;
+    const used = new Map(this.#used);
+    await writeWhole(path, JSON.stringify(Object.fromEntries(used)));
+    this.#written = used;
+  }
+
+  /** A use that comes soon after the one on file makes no difference to which image goes. */
+  #hasNews(): boolean {
+    const written = this.#written;
+    if (written?.size !== this.#used.size) return true;
+    return [...this.#used].some(([id, { size, usedAt }]) => {
+      const before = written.get(id);
+      return before?.size !== size || Math.abs(usedAt - before.usedAt) > negligible;
+    });
   }
 
   /** Answers whether it is gone: a container of somebody else may use it, and one that cannot be removed must not keep the rest. */
