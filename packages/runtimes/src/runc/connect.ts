@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { openImages, type OpenImagesOptions } from '../image-store/open.ts';
 import { RuntimeError, type Runtime } from '../port.ts';
+import { PipeStock } from '../sandbox/pipe-stock.ts';
 import { listRecords } from '../sandbox/record.ts';
 import { makeHostFiles } from './host-files.ts';
 import { RuncNetworks } from './network.ts';
@@ -39,6 +40,7 @@ export async function connectRuncRuntime(options: RuncRuntimeOptions): Promise<R
     groups: answer.groups,
     ...images,
     networks,
+    pipes: new PipeStock(join(options.directory, 'pipes')),
     files: await makeHostFiles(join(options.directory, 'files')),
     processLimit: options.processLimit ?? 32_768,
     close: async () => {

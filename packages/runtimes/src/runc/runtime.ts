@@ -30,6 +30,7 @@ import {
 } from '../port.ts';
 import { listenerInside } from '../sandbox/listeners.ts';
 import { isAlive, untilDead } from '../sandbox/liveness.ts';
+import type { PipeStock } from '../sandbox/pipe-stock.ts';
 import { listRecords, readExit, readLog, readOrUndefined, recordName } from '../sandbox/record.ts';
 import { bundleConfiguration, type BundleNetwork } from './bundle.ts';
 import { execInRunc } from './exec.ts';
@@ -55,6 +56,7 @@ export interface RuncRuntimeParts {
   /** Half a sentence: where images come from. */
   readonly source: string;
   readonly networks: RuncNetworks;
+  readonly pipes: PipeStock;
   /** Files that every run has in the place of the image's, by target; those of runs with network access apart. */
   readonly files: {
     readonly all: Readonly<Record<string, string>>;
@@ -119,7 +121,7 @@ export class RuncRuntime implements Runtime {
     paths: RuncPaths,
     signal: AbortSignal,
   ): Promise<void> {
-    const { groups, networks, files, processLimit, store, program } = this.#parts;
+    const { groups, networks, pipes, files, processLimit, store, program } = this.#parts;
     const name = recordName(run.uuid, run.epoch);
     const { uid, gid } = statSync(run.directory);
     const network: BundleNetwork =
@@ -145,6 +147,7 @@ export class RuncRuntime implements Runtime {
       startedAt: Date.now(),
     };
     writeRuncRecord(paths, record, bundle, store.root(image.id));
+    pipes.place(paths.alive);
     createRunGroup(groups, name, { memory: run.memory, cpuset: run.cpuset, processes: processLimit });
     const said = await superviseRunc({ paths, program, name }, signal);
     if (said !== undefined) {

@@ -16,7 +16,7 @@ const aliveDescriptor = 9;
 // none. What a run changes in its image dies with it: nothing of that has to be brought to the disk (`volatile`, which kernels before
 // 5.10 do not know). runc keeps the control group until it is told to forget the run (`--keep`): what was used is read from it.
 const supervisorScript = `
-cd "$1" && echo $$ >supervisor && echo '   ' >exit && mkfifo -m 600 alive && exec ${aliveDescriptor}<>alive || exit 1
+cd "$1" && echo $$ >supervisor && echo '   ' >exit && { [ -p alive ] || mkfifo -m 600 alive; } && exec ${aliveDescriptor}<>alive || exit 1
 (
   exec ${aliveDescriptor}>&-
   layers=nosuid,nodev,lowerdir=image,upperdir=upper,workdir=work

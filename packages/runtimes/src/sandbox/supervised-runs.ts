@@ -4,6 +4,7 @@
  */
 import { existsSync, statSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { formatSize } from '@sheaf/domain';
 import type { GroupHost } from '../cgroups/host.ts';
 import { removeRunGroup, usageDirectoriesOf } from '../cgroups/run-group.ts';
@@ -22,6 +23,7 @@ import {
 } from '../port.ts';
 import { reachRun } from './enter-run.ts';
 import { isAlive, untilDead } from './liveness.ts';
+import { PipeStock } from './pipe-stock.ts';
 import { killProcesses, processUsage } from './processes.ts';
 import {
   listRecords,
@@ -51,11 +53,13 @@ export interface SupervisedRunsOptions {
 
 export class SupervisedRuns {
   readonly #options: SupervisedRunsOptions;
+  readonly #pipes: PipeStock;
   /** The newest samples, with the most memory of all. */
   readonly #seen = new Map<string, RunStatistics>();
 
   constructor(options: SupervisedRunsOptions) {
     this.#options = options;
+    this.#pipes = new PipeStock(join(options.stateDirectory, 'pipes'));
   }
 
   /** @param start leaves nothing to do where it succeeds, and what it has made to us where it fails */
@@ -83,6 +87,7 @@ export class SupervisedRuns {
   /** @throws RuntimeError the command does not run */
   async supervise(run: RunSpecification, supervision: Supervision, signal: AbortSignal): Promise<void> {
     try {
+      this.#pipes.place(supervision.paths.alive);
       await supervise(supervision, this.#options.thing, signal);
     } catch (error) {
       if (!this.#outOfMemory(run)) throw error;

@@ -19,7 +19,7 @@ export const descriptors = { started: 3, times: 7, info: 8, alive: 9 } as const;
 const supervisorScript = `
 state=$1 groups=$2
 shift 2
-echo $$ >"$state/supervisor" && echo '   ' >"$state/exit" && printf '%256s' '' >"$state/info" && mkfifo -m 600 "$state/alive" && exec ${descriptors.alive}<>"$state/alive" || exit 1
+echo $$ >"$state/supervisor" && echo '   ' >"$state/exit" && printf '%256s' '' >"$state/info" && { [ -p "$state/alive" ] || mkfifo -m 600 "$state/alive"; } && exec ${descriptors.alive}<>"$state/alive" || exit 1
 (
   for group in $groups; do
     echo 0 >"$group" || exit 1

@@ -1,5 +1,5 @@
 /* A sandbox whose maker gives up half-way: its start fails, and what was made of it does not hold the start up. */
-import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
@@ -45,7 +45,7 @@ it('fails to start when its maker ends and leaves somebody who holds every pipe'
     );
     remainder = Number(/left (\d+)/.exec(failure ?? '')?.[1]);
     expect(failure).toMatch(/could not be started: left \d+/);
-    expect(await readdir(stateDirectory)).toEqual([]);
+    expect(await runtime.list()).toEqual([]);
   } finally {
     if (remainder !== undefined && remainder > 0) process.kill(remainder, 'SIGKILL');
     await rm(home, { recursive: true, force: true });
