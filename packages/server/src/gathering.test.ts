@@ -60,6 +60,42 @@ describe('what comes while other work is being done', () => {
     expect(batches.map((batch) => batch.length)).toEqual([200, 200, 50]);
   });
 
+  it('is done beside it where that is allowed, but for what concerns the same', async () => {
+    const ends: (() => void)[] = [];
+    const batches: number[][] = [];
+    const { made } = gathering({
+      atOnce: 2,
+      together: async (numbers) => {
+        batches.push([...numbers]);
+        await new Promise<void>((resolve) => ends.push(resolve));
+        return numbers.map((number) => number * 2);
+      },
+    });
+    const results = [made.add(1)];
+    await breath();
+    results.push(made.add(11), made.add(2));
+    await breath();
+    results.push(made.add(3), made.add(21));
+    await breath();
+    expect(batches).toEqual([[1], [2]]);
+
+    ends[1]?.();
+    await results[2];
+    await breath();
+    expect(batches).toEqual([[1], [2], [3]]);
+    ends[0]?.();
+    await results[0];
+    await breath();
+    expect(batches).toEqual([[1], [2], [3], [11]]);
+    ends[2]?.();
+    ends[3]?.();
+    await results[1];
+    await breath();
+    ends[4]?.();
+    expect(await Promise.all(results)).toEqual([2, 22, 4, 6, 42]);
+    expect(batches.at(-1)).toEqual([21]);
+  });
+
   it('is done one by one when it cannot be done together, and fails one by one', async () => {
     const broken = new Error('together');
     const own = new Error('its own');

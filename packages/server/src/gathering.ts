@@ -14,6 +14,8 @@ export interface GatheringOptions<Item, Result> {
   readonly alone: (item: Item) => Promise<Result>;
   /** Told why many could not be done together. */
   readonly failed: (error: unknown) => void;
+  /** How many batches may be under way at once; 1 where they would only wait for each other. */
+  readonly atOnce?: number;
 }
 
 interface Waiting<Item, Result> {
@@ -27,35 +29,54 @@ const mostTogether = 200;
 
 export class Gathering<Item, Result> {
   readonly #options: GatheringOptions<Item, Result>;
+  readonly #atOnce: number;
   #waiting: Waiting<Item, Result>[] = [];
-  #working = false;
+  /** Keys of what is under way. */
+  readonly #held = new Set<string>();
+  #underWay = 0;
+  #isDue = false;
 
   constructor(options: GatheringOptions<Item, Result>) {
     this.#options = options;
+    this.#atOnce = options.atOnce ?? 1;
   }
 
   /** Resolves with the item's own result, or rejects with its own error, once it is done. */
   add(item: Item): Promise<Result> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ item, resolve, reject });
-      if (!this.#working) void this.#work();
+      this.#begin();
+    });
+  }
+
+  /** Whatever else comes in with the same breath of the event loop goes along. */
+  #begin(): void {
+    if (this.#isDue || this.#underWay >= this.#atOnce || this.#waiting.length === 0) return;
+    this.#isDue = true;
+    setImmediate(() => {
+      this.#isDue = false;
+      void this.#work();
     });
   }
 
   async #work(): Promise<void> {
-    this.#working = true;
-    while (this.#waiting.length > 0) {
-      // Whatever else came in with the same breath of the event loop goes along.
-      await new Promise((resolve) => setImmediate(resolve));
-      await this.#do(this.#take());
-    }
-    this.#working = false;
+    const taken = this.#take();
+    // All that waits concerns what is under way.
+    if (taken.length === 0) return;
+    const keys = taken.flatMap(({ item }) => this.#options.keys(item));
+    for (const key of keys) this.#held.add(key);
+    this.#underWay += 1;
+    this.#begin();
+    await this.#do(taken);
+    this.#underWay -= 1;
+    for (const key of keys) this.#held.delete(key);
+    this.#begin();
   }
 
   #take(): Waiting<Item, Result>[] {
     const taken: Waiting<Item, Result>[] = [];
     const left: Waiting<Item, Result>[] = [];
-    const keys = new Set<string>();
+    const keys = new Set(this.#held);
     for (const waiting of this.#waiting) {
       const own = this.#options.keys(waiting.item);
       const isFree = taken.length < mostTogether && own.every((key) => !keys.has(key));

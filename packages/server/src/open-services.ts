@@ -5,6 +5,7 @@ import { uuidFromBytes } from '@sheaf/domain';
 import { DirectoryStore } from '@sheaf/trees';
 import type { Logger } from 'pino';
 import { prepareAccounts } from './accounts/administrator.ts';
+import { settleCharges } from './accounts/charges.ts';
 import { openDatabase } from './database/open.ts';
 import { unitsOfWork } from './database/unit-of-work.ts';
 import { createEvents } from './events/events.ts';
@@ -32,7 +33,7 @@ export async function openServices(
     const services: Services = {
       settings,
       database,
-      unitOfWork: unitsOfWork(database, events),
+      unitOfWork: unitsOfWork(database, events, settleCharges),
       events,
       reasons: new WaitingReasons(),
       store,

@@ -6,7 +6,7 @@ import { lockBundles } from '../bundles/locks.ts';
 import { updateBundle } from '../bundles/transition.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import type { UserViewer } from '../http/viewer.ts';
-import { chargeDisk } from './quota.ts';
+import { charge, settleCharges } from './charges.ts';
 import type { UserRow } from './users.ts';
 
 export const incrementRequest = z.object({
@@ -37,8 +37,9 @@ export async function countUpload(
   now: number,
 ): Promise<UserRow> {
   if (bytes <= 0) throw new SheafError('invalid-request', 'Only positive disk increments are allowed.');
-  if (uuid === null || uuid === undefined) await chargeDisk(unit, viewer.id, bytes);
+  if (uuid === null || uuid === undefined) charge(unit, { userId: viewer.id, seconds: 0, bytes });
   else await countBundle(unit, viewer, uuid, bytes, now);
+  await settleCharges(unit);
   return await unit.queries
     .selectFrom('user')
     .selectAll()
@@ -57,5 +58,5 @@ async function countBundle(
   const bundle = await requireBundle(unit.queries, viewer, uuid, 'all');
   if (bundle.state !== 'uploading') return;
   await updateBundle(unit, uuid, { metadata: { data_size: bundle.data_size + bytes } }, now);
-  await chargeDisk(unit, bundle.owner_id ?? viewer.id, bytes);
+  charge(unit, { userId: bundle.owner_id ?? viewer.id, seconds: 0, bytes });
 }

@@ -1,8 +1,9 @@
 /* What people have used of what they may use (bundles.md §16). Bytes are exact: scripts compare them. */
 import type { Quota } from '@sheaf/domain';
 import { sql } from 'kysely';
-import { givenRows, givenTexts } from '../database/given-rows.ts';
+import { givenTexts } from '../database/given-rows.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
+import { forgetBytes, sumOfCharges } from './charges.ts';
 import type { AnyQueries, UserRow } from './users.ts';
 
 export function quotaOf(user: UserRow): Quota {
@@ -35,53 +36,26 @@ export async function recomputeDiskUsed(unit: UnitOfWork, userId: string): Promi
     .where('owner_id', '=', userId)
     .executeTakeFirstOrThrow();
   await unit.queries.updateTable('user').set({ disk_used: used }).where('id', '=', userId).execute();
+  forgetBytes(unit, userId);
   return used;
 }
 
-/** Adds bytes to `disk_used`; negative ones are given back. The next recomputation makes it exact. */
-export async function chargeDisk(unit: UnitOfWork, userId: string, bytes: number): Promise<void> {
-  await unit.queries
-    .updateTable('user')
-    .set({ disk_used: sql<number>`disk_used + ${bytes}` })
-    .where('id', '=', userId)
-    .execute();
-}
-
-/** What somebody has used more: seconds of containers, and bytes (fewer, where negative). */
-export interface Charge {
-  readonly userId: string;
-  readonly seconds: number;
-  readonly bytes: number;
-}
-
-/** Charges many with one statement; several charges of one user count together. */
-export async function chargeAll(unit: UnitOfWork, charges: Iterable<Charge>): Promise<void> {
-  const sums = new Map<string, { more_seconds: number; more_bytes: number }>();
-  for (const { userId, seconds, bytes } of charges) {
-    if (seconds === 0 && bytes === 0) continue;
-    const sum = sums.get(userId) ?? { more_seconds: 0, more_bytes: 0 };
-    sums.set(userId, sum);
-    sum.more_seconds += seconds;
-    sum.more_bytes += bytes;
-  }
-  if (sums.size === 0) return;
-  const given = givenRows(
-    unit.dialect,
-    { payer: 'text', more_seconds: 'real', more_bytes: 'integer' },
-    [...sums].map(([payer, sum]) => ({ payer, ...sum })),
-  );
-  await sql`update "user" set time_used = time_used + more_seconds, disk_used = disk_used + more_bytes
-    from (select given.* from ${given} as given join "user" as account on account.id = given.payer
-      order by account.id ${unit.dialect.rowLock}) as given
-    where "user".id = given.payer`.execute(unit.queries);
-}
-
-/** The quotas of those who exist. */
+/** The quotas of those who exist, with what they are charged with in this unit of work. */
 export async function readQuotas(
   unit: UnitOfWork,
   userIds: Iterable<string>,
 ): Promise<ReadonlyMap<string, Quota>> {
   const { rows } = await sql<UserRow>`select "user".* from ${givenTexts(unit.dialect, userIds)} as wanted
     join "user" on "user".id = wanted.given`.execute(unit.queries);
-  return new Map(rows.map((row) => [row.id, quotaOf(row)]));
+  const charged = sumOfCharges(unit);
+  return new Map(
+    rows.map((row) => {
+      const quota = quotaOf(row);
+      const { seconds = 0, bytes = 0 } = charged.get(row.id) ?? {};
+      return [
+        row.id,
+        { ...quota, timeUsed: quota.timeUsed + seconds, diskUsed: quota.diskUsed + bytes },
+      ] as const;
+    }),
+  );
 }

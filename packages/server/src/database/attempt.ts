@@ -7,12 +7,14 @@ import type { UnitOfWork } from './unit-of-work.ts';
  * (`endsTransaction`) the rest fails as well, and must not go on.
  */
 export async function attempt<Result>(unit: UnitOfWork, part: () => Promise<Result>): Promise<Result> {
+  const charges = [...unit.charges];
   await sql`savepoint attempt`.execute(unit.queries);
   try {
     const result = await part();
     await sql`release savepoint attempt`.execute(unit.queries);
     return result;
   } catch (error) {
+    unit.charges.splice(0, Infinity, ...charges);
     // The database has undone everything, and the savepoint with it.
     if (isOutOfRoom(error)) throw error;
     await sql`rollback to savepoint attempt`.execute(unit.queries);

@@ -51,12 +51,12 @@ export interface SqlDialect {
   toNumber(expression: RawBuilder<string | null>): RawBuilder<number>;
   /** Locks the rows a query selects until the transaction ends; nothing where one writer is all there is. */
   readonly rowLock: RawBuilder<unknown>;
-  /** Whether it locks anything. */
-  readonly locksRows: boolean;
 }
 
 export interface Database {
   readonly queries: Queries;
+  /** Transactions with much to do that go on beside each other without only waiting. */
+  readonly batchesAtOnce: number;
   readonly dialect: SqlDialect;
   /** Runs `work` in one transaction that sees and excludes other writers; rolls back when it throws. */
   transaction<Result>(work: (queries: TransactionQueries) => Promise<Result>): Promise<Result>;

@@ -31,6 +31,7 @@ export async function openPostgresql(url: string): Promise<Database> {
   return {
     queries,
     dialect: postgresqlDialect,
+    batchesAtOnce: 3,
     transaction: <Result>(work: (inside: TransactionQueries) => Promise<Result>) =>
       retryContention(() => queries.transaction().execute(work)),
     close: () => queries.destroy(),
@@ -88,6 +89,6 @@ const postgresqlDialect: SqlDialect = {
   },
   toNumber: (expression) =>
     sql<number>`coalesce(cast(substring(${expression} from '^\\s*-?[0-9]+(?:\\.[0-9]+)?') as double precision), 0)`,
-  rowLock: sql`for update`,
-  locksRows: true,
+  // As weak as an update's own: rows that refer to these go on being made.
+  rowLock: sql`for no key update`,
 };

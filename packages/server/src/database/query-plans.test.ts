@@ -180,6 +180,7 @@ describe.each(databases)('plans on %s', (database) => {
         queries: queries as unknown as TransactionQueries,
         dialect: server.services.database.dialect,
         announce: () => {},
+        charges: [],
       };
       await recomputeDiskUsed(unit, uuid);
       await groupsOf(queries, uuid);

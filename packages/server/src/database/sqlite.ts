@@ -37,6 +37,7 @@ export async function openSqlite(file: string, openLog = openLogFile): Promise<D
   return {
     queries,
     dialect: sqliteDialect,
+    batchesAtOnce: 1,
     transaction: async <Result>(work: (inside: TransactionQueries) => Promise<Result>) => {
       const result = await oneByOne(async () => {
         await breath();
@@ -146,5 +147,4 @@ const sqliteDialect: SqlDialect = {
   },
   toNumber: (expression) => sql<number>`coalesce(cast(${expression} as real), 0)`,
   rowLock: sql``,
-  locksRows: false,
 };

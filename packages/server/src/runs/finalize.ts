@@ -2,7 +2,7 @@
 import { finalStateOf, type FinalState } from '@sheaf/domain';
 import { sizeOf } from '@sheaf/trees';
 import { sql } from 'kysely';
-import { chargeAll } from '../accounts/quota.ts';
+import { charge } from '../accounts/charges.ts';
 import { transitionAll, type BundleRow, type Move } from '../bundles/transition.ts';
 import { storedEntry } from '../contents/stored.ts';
 import { givenTexts } from '../database/given-rows.ts';
@@ -52,9 +52,9 @@ export async function finalizeRuns(
   const moves = ends.map((end) => moveTo(end, workers.get(end.run.uuid), actions.get(end.run.uuid), now));
   const final = await transitionAll(unit, 'run', moves, now);
   await keepActions(unit, new Map([...actions].filter(([uuid]) => final.has(uuid))), now);
-  await chargeAll(
+  charge(
     unit,
-    ends.flatMap(({ run, size }) =>
+    ...ends.flatMap(({ run, size }) =>
       final.has(run.uuid) && run.owner_id !== null
         ? [{ userId: run.owner_id, seconds: 0, bytes: size - run.data_size }]
         : [],

@@ -1,7 +1,7 @@
 /* Ends a bundle on request: at once where nobody works on it, else by asking the worker (execution.md §8.1). */
 import { assertNever, type BundleState, type BundleType } from '@sheaf/domain';
 import { SheafError } from '@sheaf/wire';
-import { chargeDisk } from '../accounts/quota.ts';
+import { charge } from '../accounts/charges.ts';
 import { bundleNotFound } from '../bundles/access.ts';
 import { transition, updateBundle, type BundleRow } from '../bundles/transition.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
@@ -118,6 +118,6 @@ async function killUnfinished(
     }),
   });
   if (bundle.data_size !== 0 && bundle.owner_id !== null)
-    await chargeDisk(unit, bundle.owner_id, -bundle.data_size);
+    charge(unit, { userId: bundle.owner_id, seconds: 0, bytes: -bundle.data_size });
   return killed ?? bundle;
 }

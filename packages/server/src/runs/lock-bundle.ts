@@ -35,19 +35,3 @@ export async function lockHeld(
   const runs = await lockBundles(unit, epochs.keys());
   return [...runs.values()].filter(({ uuid, epoch }) => epochs.get(uuid) === epoch);
 }
-
-/**
- * Takes all rows that reports about these runs will write, in one order for everybody: bundles, then their owners. Two workers with
- * runs of the same two users would else wait for each other.
- */
-export async function lockOwners(unit: UnitOfWork, uuids: readonly string[]): Promise<void> {
-  if (!unit.dialect.locksRows || uuids.length === 0) return;
-  const { rows } = await sql<{ owner_id: string | null }>`select bundle.owner_id
-    from ${givenTexts(unit.dialect, uuids)} as wanted join bundle on bundle.uuid = wanted.given
-    order by bundle.id ${unit.dialect.rowLock}`.execute(unit.queries);
-  const owners = new Set(rows.flatMap(({ owner_id: owner }) => owner ?? []));
-  await sql`select account.id from ${givenTexts(unit.dialect, owners)} as wanted
-    join "user" as account on account.id = wanted.given order by account.id ${unit.dialect.rowLock}`.execute(
-    unit.queries,
-  );
-}

@@ -1,7 +1,7 @@
 /* A run goes back to the queue (execution.md §10.5). */
 import { keysClearedOnRestage, waitingForWorker, type BundleState } from '@sheaf/domain';
 import { sizeOf } from '@sheaf/trees';
-import { chargeDisk } from '../accounts/quota.ts';
+import { charge } from '../accounts/charges.ts';
 import { transition, type BundleRow } from '../bundles/transition.ts';
 import { storedEntry } from '../contents/stored.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
@@ -52,7 +52,8 @@ export async function restageRun(
     event: request.event,
   });
   if (staged === undefined) return undefined;
-  if (run.data_size !== 0 && run.owner_id !== null) await chargeDisk(unit, run.owner_id, -run.data_size);
+  if (run.data_size !== 0 && run.owner_id !== null)
+    charge(unit, { userId: run.owner_id, seconds: 0, bytes: -run.data_size });
   await releaseRun(unit, run.uuid);
   if (staged.kill_requested_at !== null) return await killWaiting(unit, staged, now);
   if (damaged) await failDamaged(unit, staged, ['staged'], now);
@@ -87,6 +88,6 @@ export async function killWaiting(
     }),
   });
   if (killed !== undefined && size !== bundle.data_size && bundle.owner_id !== null)
-    await chargeDisk(unit, bundle.owner_id, size - bundle.data_size);
+    charge(unit, { userId: bundle.owner_id, seconds: 0, bytes: size - bundle.data_size });
   return killed;
 }

@@ -2,7 +2,7 @@
 import { reportedFailure, type ReportDecision } from '@sheaf/domain';
 import type { MetadataValue, RunReport } from '@sheaf/wire';
 import { sql } from 'kysely';
-import { chargeAll } from '../accounts/quota.ts';
+import { charge } from '../accounts/charges.ts';
 import { rootUserId } from '../accounts/users.ts';
 import { transitionAll, type BundleRow, type Move } from '../bundles/transition.ts';
 import { givenTexts, insertRows } from '../database/given-rows.ts';
@@ -39,9 +39,9 @@ export async function takeReports(
   const rows = new Map(moved);
   for (const one of changed) if (isRepetition(one)) rows.set(one.bundle.uuid, one.bundle);
   const taken = changed.filter(({ bundle }) => rows.has(bundle.uuid));
-  await chargeAll(
+  charge(
     unit,
-    taken.flatMap(({ worker, bundle: { owner_id: userId, uuid }, changes }) => {
+    ...taken.flatMap(({ worker, bundle: { owner_id: userId, uuid }, changes }) => {
       if (userId === null || !moved.has(uuid)) return [];
       // Only workers that serve everybody cost time; space costs wherever it is used.
       const seconds = worker.userId === rootUserId ? Math.max(0, changes.moreSeconds) : 0;

@@ -9,7 +9,6 @@ import { Gathering } from '../gathering.ts';
 import { noticeOmissions, omittingWorkers } from '../runs/loss.ts';
 import { giveBackUnbegun, refusedStarts } from '../runs/refused-start.ts';
 import { applyReports, type GivenReport } from '../runs/reports.ts';
-import { lockOwners } from '../runs/lock-bundle.ts';
 import type { NewSamples } from '../runs/statistics/store.ts';
 import type { Services } from '../services.ts';
 import { applyIsolated, reportingWorker, storeIsolated } from './isolated-reports.ts';
@@ -78,6 +77,7 @@ export class Contacts {
   constructor(context: ContactServices) {
     this.#context = context;
     this.#gathering = new Gathering<Contact, ContactOutcome>({
+      atOnce: context.services.database.batchesAtOnce,
       keys: ({ worker, reports }) => [workerKeyText(worker), ...reports.map(({ uuid }) => uuid)],
       together: (contacts) => this.#together(contacts),
       alone: (contact) => this.#alone(contact),
@@ -204,10 +204,6 @@ async function takePlain(
   const had = await acknowledgeAll(
     unit,
     plain.flatMap(({ contact }) => contact.ack.map((id) => ({ worker: contact.worker, id }))),
-  );
-  await lockOwners(
-    unit,
-    given.map(({ report }) => report.uuid),
   );
   const heard: NewSamples[] = [];
   const answers = await applyReports(unit, given, now, heard);

@@ -3,7 +3,6 @@ import type { RunReport, WorkerMessage } from '@sheaf/wire';
 import { attempt } from '../database/attempt.ts';
 import { endsTransaction } from '../database/contention.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
-import { lockOwners } from '../runs/lock-bundle.ts';
 import { applyReports, type ReportingWorker } from '../runs/reports.ts';
 import { storeSamples, type NewSamples } from '../runs/statistics/store.ts';
 import type { Services } from '../services.ts';
@@ -20,10 +19,6 @@ export async function applyIsolated(
 ): Promise<WorkerMessage[]> {
   const worker = reportingWorker(row);
   if (reports.length > 1) {
-    await lockOwners(
-      unit,
-      reports.map(({ uuid }) => uuid),
-    );
     const together = await applyTogether(services, unit, worker, reports, now);
     if (together !== undefined) return together;
   }

@@ -16,8 +16,14 @@ interface Question {
 export class StartQuestions {
   readonly #gathering: Gathering<Question, boolean>;
 
-  constructor({ unitOfWork, clock, log }: Pick<Services, 'unitOfWork' | 'clock' | 'log'>) {
+  constructor({
+    unitOfWork,
+    clock,
+    log,
+    database,
+  }: Pick<Services, 'unitOfWork' | 'clock' | 'log' | 'database'>) {
     this.#gathering = new Gathering<Question, boolean>({
+      atOnce: database.batchesAtOnce,
       keys: ({ uuid }) => [uuid],
       together: (questions) => unitOfWork((unit) => answer(unit, questions, clock.now())),
       alone: async (question) => {
