@@ -1,4 +1,5 @@
 /** Puts the Apptainer runtime of a worker together. */
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openImages, type OpenImagesOptions } from '../image-store/open.ts';
 import { RuntimeError, type Runtime } from '../port.ts';
@@ -23,6 +24,8 @@ export async function connectApptainerRuntime(options: ApptainerRuntimeOptions):
   const answer = await findApptainer(options.program ?? 'apptainer', join(options.directory, 'probes'));
   if (!answer.available) throw new ApptainerMissing(answer.reason);
   const stateDirectory = join(options.directory, 'apptainer');
+  // What runs are given is nobody else's business.
+  await mkdir(stateDirectory, { recursive: true, mode: 0o700 });
   const images = await openImages({ ...options, inUse: (id) => isUsed(stateDirectory, id) });
   const files = await makeHostFiles(join(options.directory, 'files'));
   return new ApptainerRuntime({

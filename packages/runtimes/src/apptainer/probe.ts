@@ -8,7 +8,8 @@ import { isErrno } from '../files/errno.ts';
 import { removeTree } from '../files/remove-tree.ts';
 import { systemEntries } from '../sandbox/layout.ts';
 import { isRoot } from '../sandbox/user.ts';
-import { ApptainerRuntime, type ApptainerMeans, type ApptainerParts } from './runtime.ts';
+import type { ApptainerMeans } from './container.ts';
+import { ApptainerRuntime, type ApptainerParts } from './runtime.ts';
 
 const execute = promisify(execFile);
 
@@ -48,22 +49,17 @@ async function find(name: string): Promise<string | undefined> {
 /** Answers the best that works, or what is in the way of all. */
 async function findMeans(program: string, directory: string): Promise<ApptainerMeans | string> {
   const groups = await findGroupHost();
-  const diesWithParent = (await execute('/usr/bin/setpriv', ['--help'])).stdout.includes('--pdeathsig');
   let problem: string | undefined;
   for (const means of meansToTry(groups.available ? groups.host : undefined, isRoot())) {
-    const tried = { ...means, diesWithParent };
-    const found = await tryOut({ program, means: tried }, directory);
-    if (found === undefined) return tried;
+    const found = await tryOut({ program, means }, directory);
+    if (found === undefined) return means;
     problem ??= found;
   }
   return problem ?? '';
 }
 
 /** The best first. Without groups the limits are weaker, without an overlay on disk a run has little room beside its directory. */
-export function meansToTry(
-  groups: GroupHost | undefined,
-  asRoot: boolean,
-): readonly Omit<ApptainerMeans, 'diesWithParent'>[] {
+export function meansToTry(groups: GroupHost | undefined, asRoot: boolean): readonly ApptainerMeans[] {
   const places = [true, false].flatMap((overlayOnDisk) =>
     (asRoot ? [true] : [true, false]).map((namespace) => ({ overlayOnDisk, namespace })),
   );

@@ -1,13 +1,9 @@
 /** Runs in containers of Apptainer: images unpacked by the worker, and neither an engine nor root is needed. */
-import { chmodSync, chownSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import type { GroupHost } from '../cgroups/host.ts';
 import { createRunGroup, joiningFilesOf } from '../cgroups/run-group.ts';
 import { runScript } from '../command/shell.ts';
 import { runEnvironment } from '../image-store/environment.ts';
 import { imageToStart, type ImageStore, type StartableImage } from '../image-store/image-store.ts';
 import type { UnpackedImages } from '../image-store/prepare.ts';
-import { missingDirectories } from '../image-store/scope.ts';
 import type {
   ExecRequest,
   ExecSession,
@@ -25,36 +21,16 @@ import type {
 } from '../port.ts';
 import { execInRun } from '../sandbox/enter-run.ts';
 import { pinnedTo } from '../sandbox/exec.ts';
-import { kernelDirectories } from '../sandbox/layout.ts';
 import { makeMountPoints } from '../sandbox/mount-points.ts';
 import { recordName, writeRecord, type RunPaths } from '../sandbox/record.ts';
 import { SupervisedRuns } from '../sandbox/supervised-runs.ts';
 import { stage } from '../sandbox/supervisor.ts';
 import { isRoot, type SandboxUser } from '../sandbox/user.ts';
-import { apptainerCommand, apptainerEnvironment, arrival, groupDescriptors, type Bind } from './command.ts';
-import {
-  accountFiles,
-  makerCommand,
-  noSurroundings,
-  ownSurroundings,
-  placeBesides,
-  rootSurroundings,
-  type Surroundings,
-} from './surroundings.ts';
+import { apptainerEnvironment, arrival } from './command.ts';
+import { containerCommand, makePlaces, type ApptainerMeans } from './container.ts';
 import type { Tools } from './tools.ts';
 
 export const apptainerRuntimeName = 'apptainer';
-
-/** What this machine lets a worker do, found out by trying. */
-export interface ApptainerMeans {
-  /** A mount namespace beforehand, for what Apptainer cannot do; always for root. */
-  readonly namespace: boolean;
-  /** A run's changes in its image go to the disk, not to memory. */
-  readonly overlayOnDisk: boolean;
-  /** Where control groups can be made, and joined from inside; undefined: nowhere. */
-  readonly groups: GroupHost | undefined;
-  readonly diesWithParent: boolean;
-}
 
 export interface ApptainerParts {
   /** Path of the program. */
@@ -138,7 +114,7 @@ export class ApptainerRuntime implements Runtime {
     paths: RunPaths,
     signal: AbortSignal,
   ): Promise<void> {
-    const { program, means, processLimit, store } = this.#parts;
+    const { means, processLimit, store } = this.#parts;
     const { groups } = means;
     const user = await this.#runs.userFor(run.directory);
     await makeMountPoints(run, user);
@@ -157,14 +133,11 @@ export class ApptainerRuntime implements Runtime {
       command: { environment, user: user ?? null, cpuset: [...cpuset], dataLimit },
     });
     const root = store.root(image.id);
-    makePlaces(paths, missingDirectories(root, needed), user);
     const name = recordName(run.uuid, run.epoch);
+    makePlaces(paths, root, user);
     if (groups) {
       createRunGroup(groups, name, { memory: run.memory, cpuset: run.cpuset, processes: processLimit });
     }
-    const joined = groups ? joiningFilesOf(groups, name).slice(0, groupDescriptors.length) : [];
-    const binds = this.#binds(run);
-    const around = this.#surroundings(run, paths, root, binds, user);
     const { shell } = image;
     const script = stage(shell, [shell, '-c', runScript(run.command)], {
       directory: `/${run.uuid}`,
@@ -172,79 +145,18 @@ export class ApptainerRuntime implements Runtime {
       processLimit: groups ? 0 : processLimit,
       counted: groups !== undefined,
     });
-    const shared = around.sharedMemory;
-    const call = apptainerCommand({
-      program,
+    const container = {
+      ...this.#parts,
       run,
-      image: around.path(root),
-      overlay: means.overlayOnDisk
-        ? { kind: 'directory', path: around.path(paths.overlay) }
-        : { kind: 'memory' },
-      temporary: around.path(paths.temporary),
-      binds: [
-        ...kernelBinds(run),
-        ...(shared === undefined ? [] : [{ source: shared, target: '/dev/shm', readOnly: false }]),
-        ...binds.map((bind) => ({ ...bind, source: around.path(bind.source) })),
-      ],
-      command: [...arrival(shell, joined.length, { uuid: run.uuid, environment }), ...script],
-    });
-    const maker = makerCommand({
-      namespace: isRoot() ? 'mount' : means.namespace ? 'user' : 'none',
-      script: around.script,
-      groups: joined,
+      paths,
+      image: root,
       user,
-      diesWithParent: means.diesWithParent,
-    });
-    const command = [...pinnedTo(cpuset), ...maker, ...call];
+      joined: groups ? joiningFilesOf(groups, name) : [],
+      command: (joined: number) => [...arrival(shell, joined, { uuid: run.uuid, environment }), ...script],
+    };
+    const command = [...pinnedTo(cpuset), ...containerCommand(container)];
     const supervision = { paths, groups: [], command, environment: apptainerEnvironment(environment) };
     await this.#runs.supervise(run, supervision, signal);
-  }
-
-  #binds(run: RunSpecification): Bind[] {
-    return [
-      ...Object.entries(this.#parts.files).map(([target, source]) => ({ source, target, readOnly: true })),
-      { source: run.directory, target: `/${run.uuid}`, readOnly: false },
-      ...run.mounts.map(({ source, target }) => ({ source, target, readOnly: true })),
-    ];
-  }
-
-  #surroundings(
-    run: RunSpecification,
-    paths: RunPaths,
-    image: string,
-    binds: readonly Bind[],
-    user: SandboxUser | undefined,
-  ): Surroundings {
-    const { means, program } = this.#parts;
-    const { sharedMemory } = run;
-    if (user === undefined) {
-      return means.namespace
-        ? ownSurroundings({ shown: [], sharedMemory, root: paths.root })
-        : noSurroundings();
-    }
-    const own = [
-      { source: image, readOnly: true },
-      ...[paths.overlay, paths.temporary].map((source) => ({ source, readOnly: false })),
-    ];
-    const sources = new Map([...own, ...binds].map((one) => [one.source, one]));
-    const { passwd, group } = accountFiles(user);
-    const accounts = {
-      '/etc/passwd': join(paths.directory, 'passwd'),
-      '/etc/group': join(paths.directory, 'group'),
-    };
-    writeFileSync(accounts['/etc/passwd'], passwd, { mode: 0o644 });
-    writeFileSync(accounts['/etc/group'], group, { mode: 0o644 });
-    return rootSurroundings({
-      shown: [...sources.values()].map(({ source, readOnly }) => ({
-        source,
-        readOnly,
-        isFile: statSync(source).isFile(),
-      })),
-      sharedMemory,
-      root: paths.root,
-      place: placeBesides([program]),
-      accounts,
-    });
   }
 
   recover(handle: RunHandle): Promise<RecoveredRun | undefined> {
@@ -294,26 +206,6 @@ export class ApptainerRuntime implements Runtime {
     this.#runs.close();
     await this.#parts.close();
   }
-}
-
-/** Places that Apptainer mounts something on, and makes in no image. */
-const needed = ['/dev', '/proc', '/sys', '/etc', '/tmp', '/var/tmp'];
-
-/** What the run's own user writes to, and the links and directories that its image lacks. */
-function makePlaces(paths: RunPaths, missing: readonly string[], user: SandboxUser | undefined): void {
-  const upper = join(paths.overlay, 'upper');
-  const own = [paths.overlay, upper, join(paths.overlay, 'work'), paths.temporary];
-  for (const directory of own) mkdirSync(directory, { recursive: true });
-  for (const path of missing) mkdirSync(join(upper, path), { recursive: true });
-  chmodSync(upper, 0o755);
-  if (user === undefined) return;
-  for (const directory of own) chownSync(directory, user.uid, user.gid);
-}
-
-/** What programs read to learn about processors. */
-function kernelBinds(run: RunSpecification): Bind[] {
-  if (run.gpus.length > 0) return [];
-  return kernelDirectories().map((path) => ({ source: path, target: path, readOnly: true }));
 }
 
 /** Apptainer shows all of a machine's GPUs; programs keep to these. */

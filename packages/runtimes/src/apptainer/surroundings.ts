@@ -7,6 +7,7 @@ import { quoteShellWord } from '@sheaf/domain';
 import type { MountStep } from '../sandbox/plan.ts';
 import { layOut } from '../sandbox/unshare.ts';
 import type { SandboxUser } from '../sandbox/user.ts';
+import { descriptors } from '../sandbox/supervisor.ts';
 import { groupDescriptors } from './command.ts';
 
 export interface Shown {
@@ -25,7 +26,6 @@ export interface Surroundings {
 }
 
 export interface SurroundingsRequest {
-  readonly shown: readonly Shown[];
   /** Bytes; 0: the kernel's default. */
   readonly sharedMemory: number;
   /** An empty directory of the run's own on the host. */
@@ -48,6 +48,7 @@ export function noSurroundings(): Surroundings {
 }
 
 export interface RootSurroundingsRequest extends SurroundingsRequest {
+  readonly shown: readonly Shown[];
   /** A directory that everybody can reach, and nobody here needs: it is covered. */
   readonly place: string;
   /** Files in the place of those of the host, by target. */
@@ -110,14 +111,19 @@ export interface Maker {
   readonly groups: readonly string[];
   /** As root: who the command runs as. Undefined: whoever we are. */
   readonly user: SandboxUser | undefined;
-  /** Whether `setpriv` can see to it that nothing outlives the supervisor (util-linux 2.33 and later). */
-  readonly diesWithParent: boolean;
 }
 
 /** The words that put everything around the rest of a command line. */
-export function makerCommand({ namespace, script, groups, user, diesWithParent }: Maker): string[] {
+export function makerCommand({ namespace, script, groups, user }: Maker): string[] {
   const opened = groups.map((file, index) => `exec ${groupDescriptors[index]}>${quoteShellWord(file)}`);
-  const lines = ['set -e', ...script, `exec ${groupDescriptors[3]}>&-`, ...opened, 'exec "$@"'];
+  const lines = [
+    'set -e',
+    ...script,
+    // Apptainer goes on when its supervisor is killed, the sign of whose life has to end then.
+    `exec ${descriptors.alive}>&- ${descriptors.info}>&-`,
+    ...opened,
+    'exec "$@"',
+  ];
   return [
     ...(namespace === 'none'
       ? []
@@ -137,6 +143,5 @@ export function makerCommand({ namespace, script, groups, user, diesWithParent }
     '--inh-caps=-all',
     '--ambient-caps=-all',
     '--no-new-privs',
-    ...(diesWithParent ? ['--pdeathsig', 'KILL'] : []),
   ];
 }

@@ -93,6 +93,7 @@ function testCommand(bench: RunBench): void {
     ['a child', 'bash -c "kill -9 \\$\\$"', 137],
     ['itself, politely', 'kill -15 $BASHPID', 143],
     ['itself by a fault', 'kill -SEGV $BASHPID', 139],
+    ['its process group', 'kill 0; sleep 5', 143],
     ['nothing, but says so', 'exit 200', 200],
   ])('ends with 128 and the number of the signal when it kills %s', async (_, command, expected) => {
     const { exit } = await bench.run(command);

@@ -8,7 +8,10 @@ import { ignoringGone } from './gone.ts';
 import { readOrUndefined, type RunPaths } from './record.ts';
 
 interface ProcessState {
+  readonly pid: number;
   readonly parent: number;
+  /** In the kernel's ticks. */
+  readonly startedAt: number;
   /** Seconds, children that have ended included. */
   readonly user: number;
   readonly system: number;
@@ -58,22 +61,17 @@ async function childrenOf(pid: number): Promise<number[]> {
 
 /**
  * Kills everything in the sandbox: when its first process ends, the kernel ends all others before it lets it go. While there is
- * no first process yet, or no supervisor any more, the supervisor's process group goes, which holds whoever builds the sandbox.
+ * no first process yet, or no supervisor any more, the supervisor goes, and whoever builds the sandbox.
  */
 export async function killProcesses(paths: RunPaths): Promise<void> {
   const first = await firstProcess(paths);
-  const supervisor = await supervisorOf(paths);
-  const victim = first ?? (supervisor === undefined ? undefined : -supervisor);
-  if (victim === undefined) {
+  if (first !== undefined) {
+    killOrGone(first);
     return;
   }
-  try {
-    kill(victim, 'SIGKILL');
-  } catch (error) {
-    if (!isErrno(error, 'ESRCH')) {
-      throw error;
-    }
-  }
+  const supervisor = await supervisorOf(paths);
+  if (supervisor !== undefined) killOrGone(-supervisor);
+  await killMakers(paths);
 }
 
 /**
@@ -107,6 +105,17 @@ export async function processUsage(paths: RunPaths): Promise<RunStatistics | und
   return { ...sum, memoryMax: Math.max(sum.memory, ...peaks) };
 }
 
+/** Kills those who have made a run, or are about to, with whatever of it is in their process group. */
+export async function killMakers(paths: RunPaths): Promise<void> {
+  const then = stateIn(readOrUndefined(paths.leader) ?? '');
+  if (then === undefined) {
+    return;
+  }
+  // Process numbers are used again, but not while they stand for a group with somebody in it.
+  const now = await processState(then.pid);
+  if (now === undefined || now.startedAt === then.startedAt) killOrGone(-then.pid);
+}
+
 async function supervisorOf(paths: RunPaths): Promise<number | undefined> {
   const text = readOrUndefined(paths.supervisor);
   return text === undefined || text.trim() === '' ? undefined : Number.parseInt(text, 10);
@@ -126,25 +135,32 @@ async function allProcesses(): Promise<Map<number, ProcessState>> {
 
 async function processState(pid: number): Promise<ProcessState | undefined> {
   try {
-    const text = await readFile(`/proc/${pid}/stat`, 'utf8');
-    // The name in parentheses may contain anything: fields are counted from its end (state, parent, …).
-    const fields = text
-      .slice(text.lastIndexOf(')') + 2)
-      .split(' ')
-      .map(Number);
-    const field = (number: number): number => fields[number - 3] ?? 0;
-    return {
-      parent: field(4),
-      user: (field(14) + field(16)) / ticksPerSecond,
-      system: (field(15) + field(17)) / ticksPerSecond,
-      resident: field(24) * pageSize,
-    };
+    return stateIn(await readFile(`/proc/${pid}/stat`, 'utf8'));
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ESRCH')) {
       return undefined;
     }
     throw error;
   }
+}
+
+/** Undefined: this is no line of /proc. */
+function stateIn(text: string): ProcessState | undefined {
+  // The name in parentheses may contain anything: fields are counted from its end (state, parent, …).
+  const end = text.lastIndexOf(')');
+  if (end === -1) {
+    return undefined;
+  }
+  const fields = text.slice(end + 2).split(' ');
+  const field = (number: number): number => Number(fields[number - 3] ?? 0);
+  return {
+    pid: Number.parseInt(text, 10),
+    parent: field(4),
+    startedAt: field(22),
+    user: (field(14) + field(16)) / ticksPerSecond,
+    system: (field(15) + field(17)) / ticksPerSecond,
+    resident: field(24) * pageSize,
+  };
 }
 
 /** Numbers, as the host sees them, of all processes in the sandbox of a first process; those of namespaces inside are left out. */

@@ -3,6 +3,7 @@
  *
  * - `record.json`: when and as what it was started
  * - `alive`: a named pipe whose writing end the supervisor holds; it ends when the supervisor does, however that comes about
+ * - `leader`: what /proc says of the process whose group is that of all who make the run
  * - `supervisor`: the supervisor's process number; `info`: the number of the process that is 1 inside
  * - `stopped`: somebody asked for the end of the run
  * - `times`: processor time of the command, where no control group counts it
@@ -23,6 +24,7 @@ export interface RunPaths {
   readonly record: string;
   readonly alive: string;
   readonly supervisor: string;
+  readonly leader: string;
   readonly info: string;
   readonly stopped: string;
   readonly times: string;
@@ -68,6 +70,7 @@ export function runPaths(stateDirectory: string, uuid: string, epoch: number): R
     record: path('record.json'),
     alive: path('alive'),
     supervisor: path('supervisor'),
+    leader: path('leader'),
     info: path('info'),
     stopped: path('stopped'),
     times: path('times'),

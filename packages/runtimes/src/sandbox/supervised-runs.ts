@@ -24,7 +24,7 @@ import {
 import { reachRun } from './enter-run.ts';
 import { isAlive, untilDead } from './liveness.ts';
 import { PipeStock } from './pipe-stock.ts';
-import { killProcesses, processUsage } from './processes.ts';
+import { killMakers, killProcesses, processUsage } from './processes.ts';
 import {
   listRecords,
   readExit,
@@ -140,6 +140,8 @@ export class SupervisedRuns {
     const record = readRecord(paths);
     const exit = readExit(paths);
     const lost = record === undefined || exit === undefined;
+    // Nobody would ever hear of its end.
+    if (lost) await killMakers(paths);
     return {
       exitCode: exit?.code ?? null,
       outOfMemory: this.#outOfMemory(handle),
@@ -163,6 +165,7 @@ export class SupervisedRuns {
       await killProcesses(paths);
       await untilDead(paths.alive, AbortSignal.timeout(30_000));
     }
+    if (readExit(paths) === undefined) await killMakers(paths);
   }
 
   async destroy(handle: RunHandle): Promise<void> {
@@ -182,7 +185,8 @@ export class SupervisedRuns {
     }
     const name = recordName(handle.uuid, handle.epoch);
     const { groups } = this.#options;
-    const sample = groups ? groupUsage(usageDirectoriesOf(groups, name)) : await processUsage(paths);
+    // One that was started where no groups could be made has none.
+    const sample = (groups && groupUsage(usageDirectoriesOf(groups, name))) ?? (await processUsage(paths));
     if (sample === undefined) {
       return undefined;
     }
@@ -195,8 +199,9 @@ export class SupervisedRuns {
   async finalStatistics(handle: RunHandle): Promise<RunStatistics | undefined> {
     const name = recordName(handle.uuid, handle.epoch);
     const { groups } = this.#options;
-    if (groups) {
-      return groupUsage(usageDirectoriesOf(groups, name));
+    const counted = groups && groupUsage(usageDirectoriesOf(groups, name));
+    if (counted !== undefined) {
+      return counted;
     }
     // Processor time as the kernel counted it, unless the run was killed; memory as we happened to see it.
     const seen = this.#seen.get(name);

@@ -11,7 +11,8 @@ import { readLog, type RunPaths } from './record.ts';
 /** Descriptors the scripts agree on. */
 export const descriptors = { started: 3, times: 7, info: 8, alive: 9 } as const;
 
-// Opening the pipe for both directions does not wait for a reader. Only the inner shell joins the control groups: a run that
+// Opening the pipe for both directions does not wait for a reader. A command that kills its process group (`kill 0`) reaches those of
+// it who are outside of the sandbox, too: the supervisor is in another one. Only the inner shell joins the control groups: a run that
 // uses up its memory must not take its supervisor along. util-linux before 2.39 ends with status 1 when what it started was
 // killed; a run that was stopped is told apart by the mark that the stop left. Room for the status is taken at the start: the
 // command may leave none. So is room for the word of who is 1 inside: bubblewrap that cannot write it gives up, but not the process
@@ -21,10 +22,11 @@ state=$1 groups=$2
 shift 2
 echo $$ >"$state/supervisor" && echo '   ' >"$state/exit" && printf '%256s' '' >"$state/info" && { [ -p "$state/alive" ] || mkfifo -m 600 "$state/alive"; } && exec ${descriptors.alive}<>"$state/alive" || exit 1
 (
+  read -r leader </proc/self/stat && echo "$leader" >"$state/leader" || exit 1
   for group in $groups; do
     echo 0 >"$group" || exit 1
   done
-  exec "$@"
+  exec setsid "$@"
 ) </dev/null >"$state/log" 2>&1 ${descriptors.times}>"$state/times" ${descriptors.info}<>"$state/info"
 code=$?
 for group in $groups; do

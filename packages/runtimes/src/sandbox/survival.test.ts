@@ -67,19 +67,22 @@ describe.each(['bubblewrap', 'unshare'] as const)('a run in a sandbox of %s', (t
     await next.destroy(handle);
   });
 
-  it.runIf(process.getuid?.() === 0)('of an ordinary user belongs to that user', async () => {
-    const { handle, worker, paths } = await start(
-      tool,
-      'id -u >number; echo up; sleep 0.1; exit 8',
-      stranger,
-    );
-    const next = await open(tool, paths.state);
+  it.runIf(process.getuid?.() === 0)(
+    'of an ordinary user belongs to that user, and may kill its process group',
+    async () => {
+      const { handle, worker, paths } = await start(
+        tool,
+        'id -u >number; echo up; sleep 0.1; kill 0; sleep 650',
+        stranger,
+      );
+      const next = await open(tool, paths.state);
 
-    expect(await next.wait(handle, never)).toMatchObject({ exitCode: 8 });
-    expect((await stat(join(paths.run, 'number'))).uid).toBe(stranger);
-    await worker.stop();
-    await next.destroy(handle);
-  });
+      expect(await next.wait(handle, never)).toMatchObject({ exitCode: 143 });
+      expect((await stat(join(paths.run, 'number'))).uid).toBe(stranger);
+      await worker.stop();
+      await next.destroy(handle);
+    },
+  );
 });
 
 interface Started {
