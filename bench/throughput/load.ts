@@ -24,13 +24,20 @@ const arrivals = 3000;
 
 export class Load implements Heard {
   readonly #workers: SimulatedWorker[];
+  #shape: WorkerShape;
   #observed = nothingObserved();
 
   constructor(url: string, token: string, count: number, shape: WorkerShape) {
+    this.#shape = shape;
     this.#workers = Array.from(
       { length: count },
-      (_, number) => new SimulatedWorker(url, token, number, shape, this),
+      (_, number) => new SimulatedWorker(url, token, number, () => this.#shape, this),
     );
+  }
+
+  /** From now on, workers begin commands of this shape. */
+  become(shape: WorkerShape): void {
+    this.#shape = shape;
   }
 
   start(): void {

@@ -40,7 +40,7 @@ const leisure = 100;
 export class SimulatedWorker {
   readonly #id: string;
   readonly #path: string;
-  readonly #shape: WorkerShape;
+  readonly #shape: () => WorkerShape;
   readonly #heard: Heard;
   readonly #held: Connection;
   readonly #talk: Connection;
@@ -51,7 +51,7 @@ export class SimulatedWorker {
   #reporting = false;
   #stopped = false;
 
-  constructor(url: string, token: string, number: number, shape: WorkerShape, heard: Heard) {
+  constructor(url: string, token: string, number: number, shape: () => WorkerShape, heard: Heard) {
     this.#id = `bench-${number}`;
     this.#path = `/workers/${this.#id}`;
     this.#shape = shape;
@@ -133,13 +133,13 @@ export class SimulatedWorker {
     this.#runs.set(uuid, run);
     this.#changed.add(uuid);
     this.#reportSoon();
-    setTimeout(() => this.#begin(uuid, run), this.#shape.preparation);
+    setTimeout(() => this.#begin(uuid, run), this.#shape().preparation);
   }
 
   #begin(uuid: string, run: HeldRun): void {
     run.startedAt = Date.now();
     this.#enter(uuid, run, 'running');
-    const [shortest, longest] = this.#shape.command;
+    const [shortest, longest] = this.#shape().command;
     setTimeout(
       () => {
         run.finishedAt = Date.now();
@@ -194,7 +194,7 @@ export class SimulatedWorker {
   }
 
   #describe(): CheckinInput {
-    const { slots } = this.#shape;
+    const { slots } = this.#shape();
     return {
       protocol: 2,
       version: '1.0.0',
