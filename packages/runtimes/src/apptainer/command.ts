@@ -1,4 +1,5 @@
 /** A run as Apptainer wants to hear it: plain data in, a command line and an environment out. */
+import { assertNever } from '@sheaf/domain';
 import type { RunSpecification } from '../port.ts';
 
 export interface ApptainerCall {
@@ -14,10 +15,14 @@ export interface ApptainerCall {
   readonly command: readonly string[];
 }
 
-/** Where it goes what a run changes in its image: a directory with room for it, or memory, of which Apptainer's settings say how much. */
+/**
+ * Where it goes what a run changes in its image: a directory with room for it, or memory, of which Apptainer's settings say how much;
+ * or it can change nothing.
+ */
 export type OverlayPlace =
-  | { readonly kind: 'directory'; readonly path: string }
-  | { readonly kind: 'memory' };
+  | { readonly kind: 'disk'; readonly path: string }
+  | { readonly kind: 'memory' }
+  | { readonly kind: 'none' };
 
 export interface Bind {
   readonly source: string;
@@ -53,7 +58,7 @@ export function apptainerCommand(call: ApptainerCall): string[] {
     // groups out of the one that limits the run; programs that use GPUs look for them there.
     '--no-mount',
     gpus ? 'bind-paths' : 'sys,bind-paths',
-    ...(overlay.kind === 'directory' ? ['--overlay', overlay.path] : ['--writable-tmpfs']),
+    ...overlayWords(overlay),
     '--workdir',
     call.temporary,
     ...call.binds.flatMap((bind) => ['--mount', mountWords(bind)]),
@@ -62,6 +67,19 @@ export function apptainerCommand(call: ApptainerCall): string[] {
     call.image,
     ...call.command,
   ];
+}
+
+function overlayWords(overlay: OverlayPlace): string[] {
+  switch (overlay.kind) {
+    case 'disk':
+      return ['--overlay', overlay.path];
+    case 'memory':
+      return ['--writable-tmpfs'];
+    case 'none':
+      return [];
+    default:
+      return assertNever(overlay);
+  }
 }
 
 /** A line of comma separated values: any path is one of them. */

@@ -7,7 +7,7 @@ import type { RunSpecification } from '../port.ts';
 import { kernelDirectories } from '../sandbox/layout.ts';
 import type { RunPaths } from '../sandbox/record.ts';
 import { isRoot, type SandboxUser } from '../sandbox/user.ts';
-import { apptainerCommand, groupDescriptors, type Bind } from './command.ts';
+import { apptainerCommand, groupDescriptors, type Bind, type OverlayPlace } from './command.ts';
 import {
   accountFiles,
   makerCommand,
@@ -22,8 +22,7 @@ import {
 export interface ApptainerMeans {
   /** A mount namespace beforehand, for what Apptainer cannot do; always for root. */
   readonly namespace: boolean;
-  /** A run's changes in its image go to the disk, not to memory. */
-  readonly overlayOnDisk: boolean;
+  readonly overlay: OverlayPlace['kind'];
   /** Where control groups can be made, and joined from inside; undefined: nowhere. */
   readonly groups: GroupHost | undefined;
 }
@@ -77,9 +76,7 @@ export function containerCommand(container: Container): string[] {
     program,
     run,
     image: around.path(container.image),
-    overlay: means.overlayOnDisk
-      ? { kind: 'directory', path: around.path(paths.overlay) }
-      : { kind: 'memory' },
+    overlay: { kind: means.overlay, path: around.path(paths.overlay) },
     temporary: around.path(paths.temporary),
     binds: [
       ...kernelBinds(run),

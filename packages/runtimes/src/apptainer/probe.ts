@@ -60,8 +60,8 @@ async function findMeans(program: string, directory: string): Promise<ApptainerM
 
 /** The best first. Without groups the limits are weaker, without an overlay on disk a run has little room beside its directory. */
 export function meansToTry(groups: GroupHost | undefined, asRoot: boolean): readonly ApptainerMeans[] {
-  const places = [true, false].flatMap((overlayOnDisk) =>
-    (asRoot ? [true] : [true, false]).map((namespace) => ({ overlayOnDisk, namespace })),
+  const places = (['disk', 'memory', 'none'] as const).flatMap((overlay) =>
+    (asRoot ? [true] : [true, false]).map((namespace) => ({ overlay, namespace })),
   );
   return [...new Set([groups, undefined])].flatMap((host) =>
     places.map((place) => ({ ...place, groups: host })),

@@ -32,6 +32,11 @@ import type { Tools } from './tools.ts';
 
 export const apptainerRuntimeName = 'apptainer';
 
+const littleRoom = {
+  memory: 'outside of its directory a run can write a few megabytes only',
+  none: 'outside of its directory and /tmp a run can write nothing',
+} as const;
+
 export interface ApptainerParts {
   /** Path of the program. */
   readonly program: string;
@@ -66,6 +71,8 @@ export class ApptainerRuntime implements Runtime {
     this.#runs = new SupervisedRuns({
       runtime: apptainerRuntimeName,
       thing: 'container',
+      // Apptainer's own, of some twenty megabytes.
+      firstCounts: false,
       stateDirectory,
       groups: means.groups,
       user,
@@ -89,7 +96,7 @@ export class ApptainerRuntime implements Runtime {
         ? []
         : ['no control groups, so that memory is limited for each process, not for a run']),
       ...(means.namespace ? [] : ['/dev/shm is as large as the kernel lets it be']),
-      ...(means.overlayOnDisk ? [] : ['outside of its directory a run can write a few megabytes only']),
+      ...(means.overlay === 'disk' ? [] : [littleRoom[means.overlay]]),
     ];
     return `${words.join('; ')}.`;
   }

@@ -77,8 +77,12 @@ export async function killProcesses(paths: RunPaths): Promise<void> {
 /**
  * Sum over the processes of a sandbox, where no control group counts. `memoryMax` is the sum now, or the peak of one process where
  * that is more: the caller keeps the highest.
+ * @param firstCounts false: the first process is none of the run's, but somebody's who waits for it
  */
-export async function processUsage(paths: RunPaths): Promise<RunStatistics | undefined> {
+export async function processUsage(
+  paths: RunPaths,
+  firstCounts: boolean,
+): Promise<RunStatistics | undefined> {
   const first = await firstProcess(paths);
   if (first === undefined) {
     return undefined;
@@ -95,6 +99,7 @@ export async function processUsage(paths: RunPaths): Promise<RunStatistics | und
       }
     }
   }
+  if (!firstCounts) inside.delete(first);
   for (const pid of inside) {
     const state = states.get(pid);
     sum.cpuUser += state?.user ?? 0;

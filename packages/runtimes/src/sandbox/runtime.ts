@@ -57,7 +57,12 @@ export class SandboxRuntime implements Runtime {
 
   constructor(options: SandboxRuntimeOptions) {
     this.#options = options;
-    this.#runs = new SupervisedRuns({ ...options, runtime: sandboxRuntimeName, thing: 'sandbox' });
+    this.#runs = new SupervisedRuns({
+      ...options,
+      runtime: sandboxRuntimeName,
+      thing: 'sandbox',
+      firstCounts: true,
+    });
     this.capabilities = {
       images: false,
       cpuLimit: true,

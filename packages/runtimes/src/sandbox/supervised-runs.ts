@@ -45,6 +45,8 @@ export interface SupervisedRunsOptions {
   readonly thing: string;
   /** Directory of this worker alone, for what must outlive it. */
   readonly stateDirectory: string;
+  /** Whether the first process in there is to be counted: one that is small. */
+  readonly firstCounts: boolean;
   /** Where control groups can be made; undefined: nowhere. */
   readonly groups: GroupHost | undefined;
   /** Who runs commands of a worker that is root, in directories that are root's; default nobody (65534). */
@@ -186,7 +188,9 @@ export class SupervisedRuns {
     const name = recordName(handle.uuid, handle.epoch);
     const { groups } = this.#options;
     // One that was started where no groups could be made has none.
-    const sample = (groups && groupUsage(usageDirectoriesOf(groups, name))) ?? (await processUsage(paths));
+    const sample =
+      (groups && groupUsage(usageDirectoriesOf(groups, name))) ??
+      (await processUsage(paths, this.#options.firstCounts));
     if (sample === undefined) {
       return undefined;
     }
