@@ -42,7 +42,7 @@ describeWith('a run of an ordinary user with Apptainer', [requireApptainer], () 
   it('has its image, its environment and its limits, belongs to that user, and can be looked into', async () => {
     const about = [
       'busybox=/bin/busybox; echo "$LETTER|$MADE_OF|$CUDA_VISIBLE_DEVICES|$HOME"',
-      '$busybox df -k /dev/shm | $busybox tail -1 | $busybox awk "{ print \\$2 }"; $busybox id -u',
+      '$busybox df -k /dev/shm | $busybox tail -1 | $busybox awk "{ print \\$2 }"; $busybox id -u; $busybox cat /locked/inside; echo',
       ': >/made-in-image && : >/tmp/mine && echo writable; $busybox env | $busybox grep -E "APPTAINER|SINGULARITY|no.name"',
     ].join('\n');
     const { handle, worker, run, next, said, description } = await start(
@@ -52,7 +52,7 @@ describeWith('a run of an ordinary user with Apptainer', [requireApptainer], () 
 
     expect(await next.wait(handle, never)).toMatchObject({ exitCode: 8, message: null });
     expect(await readFile(join(run, 'stdout'), 'utf8')).toBe(
-      `a "letter"\n\`of\` $two lines|nothing much|GPU-1,GPU-2|/${uuid}\n3072\n${user}\nwritable\nup\n`,
+      `a "letter"\n\`of\` $two lines|nothing much|GPU-1,GPU-2|/${uuid}\n3072\n${user}\ninside\nwritable\nup\n`,
     );
     expect(said).toBe(`${user}\nCapPrm:\t0000000000000000\nNoNewPrivs:\t1\n`);
     expect(description).toMatch(/^Apptainer \d\S*; images from registries; runs with network access share/);
