@@ -114,7 +114,9 @@ export class HeldRun {
     enterStep(this.record, step, now);
     this.#live = { ...this.#live, status: '' };
     if (!isExecuting(step)) this.#endCommand();
-    this.#options.changed(reportedState(step) === before ? 'soon' : 'now');
+    // A command of a moment is over before anybody can look at it: that it runs is told with how it has ended.
+    const waits = reportedState(step) === before || step === 'watch';
+    this.#options.changed(waits ? 'soon' : 'now');
   }
 
   markFinalized(): void {
