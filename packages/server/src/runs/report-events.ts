@@ -16,9 +16,19 @@ export function reportEvent(
     const next = bundle.kill_requested_at === null ? 'which goes on' : 'which is to be stopped';
     return history('reattached', (names) => `${names.worker} is back with the run, ${next}.`, facts);
   }
-  if (decision.state !== 'running' || decision.from === 'running') return undefined;
+  if (!tellsOfCommand(report, decision)) return undefined;
   const where = placeOfCommand(report);
   return history('running', (names) => `The command runs on ${names.worker}${where}.`, facts);
+}
+
+/** A command of a moment has run, and has ended, when it is heard of for the first time. */
+function tellsOfCommand(
+  report: RunReport,
+  { from, state }: { readonly from: BundleState; readonly state: BundleState },
+): boolean {
+  if (state === 'running') return from !== 'running';
+  if (state !== 'finalizing' || (from !== 'preparing' && from !== 'starting')) return false;
+  return typeof report.bundle_profile_stats?.['RUN_STAGE.RUNNING']?.start === 'number';
 }
 
 export function quotaEvent(worker: NamedWorker, run: BundleRow, message: string): HistoryEvent {

@@ -71,6 +71,24 @@ describe.each(databases)('the history of runs (%s)', (database) => {
     );
   });
 
+  it('tells that a command has run of which the first word is that it has ended, and of no other', async () => {
+    const tag = newTag();
+    const worker = await workerWith('quick', tag);
+    const ran = { 'RUN_STAGE.RUNNING': { start: 1, end: 1.01, elapsed: 0.01 } };
+    const kinds: string[][] = [];
+    for (const bundle_profile_stats of [ran, undefined]) {
+      const uuid = await newRun(tag);
+      const epoch = await begin(worker);
+      await worker.report([reportOf(uuid, 'finalizing', { epoch, exitcode: 3, bundle_profile_stats })]);
+      kinds.push((await eventsOf(uuid)).map(({ kind }) => kind));
+    }
+
+    expect(kinds).toEqual([
+      ['assigned', 'started', 'running', 'failed'],
+      ['assigned', 'started', 'failed'],
+    ]);
+  });
+
   it('tries a run elsewhere three times when the platform fails, and then says all that was tried', async () => {
     const tag = newTag();
     const uuid = await newRun(tag);
