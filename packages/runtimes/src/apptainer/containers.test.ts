@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { archiveWithoutBash, describeWith, eventually, requireApptainer, startProcess } from '@sheaf/testkit';
 import { build } from 'esbuild';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { isErrno } from '../files/errno.ts';
 import type { RunHandle, Runtime } from '../port.ts';
 import { firstProcess } from '../sandbox/processes.ts';
@@ -17,6 +17,7 @@ const uuid = `0x${'5c'.repeat(16)}`;
 /** The account that every system has; where this is no root, our own. */
 const user = process.getuid?.() === 0 ? 65_534 : (process.getuid?.() ?? 0);
 let place: string;
+const begun: Started[] = [];
 
 describeWith('a run of an ordinary user with Apptainer', [requireApptainer], () => {
   beforeAll(async () => {
@@ -37,6 +38,13 @@ describeWith('a run of an ordinary user with Apptainer', [requireApptainer], () 
     await copyFile(await archiveWithoutBash(), join(place, 'archive'));
     await chmod(join(place, 'archive'), 0o644);
   }, 240_000);
+  afterEach(async () => {
+    for (const { handle, worker, next } of begun.splice(0)) {
+      await worker.stop();
+      await next.destroy(handle);
+      await next.close();
+    }
+  });
   afterAll(() => rm(place, { recursive: true }));
 
   it('has its image, its environment and its limits, belongs to that user, and can be looked into', async () => {
@@ -45,7 +53,7 @@ describeWith('a run of an ordinary user with Apptainer', [requireApptainer], () 
       '$busybox df -k /dev/shm | $busybox tail -1 | $busybox awk "{ print \\$2 }"; $busybox id -u; $busybox cat /locked/inside; echo',
       ': >/made-in-image && : >/tmp/mine && echo writable; $busybox env | $busybox grep -E "APPTAINER|SINGULARITY|no.name"',
     ].join('\n');
-    const { handle, worker, run, next, said, description } = await start(
+    const { handle, run, next, said, description } = await start(
       `${about}\necho up; while ! [ -e go ]; do /bin/busybox sleep 0.02; done; exit 8`,
     );
     await writeFile(join(run, 'go'), '');
@@ -57,10 +65,8 @@ describeWith('a run of an ordinary user with Apptainer', [requireApptainer], () 
     expect(said).toBe(`${user}\nCapPrm:\t0000000000000000\nNoNewPrivs:\t1\n`);
     expect(description).toMatch(/^Apptainer \d\S*; images from registries; runs with network access share/);
     expect((await stat(join(run, 'stdout'))).uid).toBe(user);
-    await worker.stop();
     await next.destroy(handle);
     expect(await next.list()).toEqual([]);
-    await next.close();
   });
 
   it('goes on when its worker is killed, and its end is known to the next, though it kills its whole process group', async () => {
@@ -81,8 +87,6 @@ describeWith('a run of an ordinary user with Apptainer', [requireApptainer], () 
     await writeFile(join(run, 'go'), '');
 
     expect(await exit).toMatchObject({ exitCode: 143, message: null });
-    await next.destroy(handle);
-    await next.close();
   });
 
   it('is reported as lost when its supervisor is killed too, and leaves no process behind', async () => {
@@ -96,8 +100,6 @@ describeWith('a run of an ordinary user with Apptainer', [requireApptainer], () 
     expect(await next.wait(handle, never)).toMatchObject({ exitCode: null, outOfMemory: false });
     expect((await next.wait(handle, never)).message).toContain('has gone');
     await eventually('end of the processes', () => !isThere(first) || undefined);
-    await next.destroy(handle);
-    await next.close();
   });
 });
 
@@ -123,12 +125,14 @@ async function start(command: string): Promise<Started> {
   const words = ['start-run.mjs', program, directory, join(place, 'archive'), run, uuid, command];
   const worker = startProcess(join(place, 'node'), words, { cwd: place, uid: user, gid: user });
   const [, json = ''] = await worker.waitForOutput(/started (.*)\n/);
+  const said = JSON.parse(json) as Pick<Started, 'handle' | 'said' | 'description'>;
+  const next = await connectApptainerRuntime({ directory, worker: 'fixture', program });
+  const started = { ...said, worker, run, state: join(directory, 'apptainer'), next };
+  begun.push(started);
   await eventually('word from the command', async () =>
     (await readFile(join(run, 'stdout'), 'utf8').catch(() => '')).endsWith('up\n') ? true : undefined,
   );
-  const said = JSON.parse(json) as Pick<Started, 'handle' | 'said' | 'description'>;
-  const next = await connectApptainerRuntime({ directory, worker: 'fixture', program });
-  return { ...said, worker, run, state: join(directory, 'apptainer'), next };
+  return started;
 }
 
 function isThere(pid: number): boolean {
