@@ -1,4 +1,5 @@
 /** Puts the Apptainer runtime of a worker together. */
+import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openImages, type OpenImagesOptions } from '../image-store/open.ts';
@@ -19,6 +20,8 @@ export interface ApptainerRuntimeOptions extends Omit<OpenImagesOptions, 'inUse'
   readonly processLimit?: number | undefined;
 }
 
+const hosts = '/etc/hosts';
+
 /** @throws ApptainerMissing it is not there, or no containers can be made; the message is half a sentence */
 export async function connectApptainerRuntime(options: ApptainerRuntimeOptions): Promise<Runtime> {
   const answer = await findApptainer(options.program ?? 'apptainer', join(options.directory, 'probes'));
@@ -32,8 +35,8 @@ export async function connectApptainerRuntime(options: ApptainerRuntimeOptions):
     ...answer,
     ...images,
     stateDirectory,
-    // Where names are asked for, Apptainer says itself: as on the host, whose network it is.
-    files: files.all,
+    // On the host's network its names are good, too; where others are asked for, Apptainer says itself.
+    files: { alone: files.all, network: existsSync(hosts) ? { [hosts]: hosts } : files.all },
     tools: await gatherTools(join(options.directory, 'tools')),
     user: options.user,
     processLimit: options.processLimit ?? 32_768,

@@ -27,12 +27,18 @@ export interface ApptainerMeans {
   readonly groups: GroupHost | undefined;
 }
 
+/** Files that runs have in the place of the image's, by target. */
+export interface RunFiles {
+  readonly network: Readonly<Record<string, string>>;
+  /** For those without network access. */
+  readonly alone: Readonly<Record<string, string>>;
+}
+
 export interface Container {
   /** Path of the program. */
   readonly program: string;
   readonly means: ApptainerMeans;
-  /** Files that the run has in the place of the image's, by target. */
-  readonly files: Readonly<Record<string, string>>;
+  readonly files: RunFiles;
   readonly run: RunSpecification;
   readonly paths: RunPaths;
   /** Directory of the image's files. */
@@ -90,7 +96,11 @@ export function containerCommand(container: Container): string[] {
 
 function bindsOf({ files, run }: Container): Bind[] {
   return [
-    ...Object.entries(files).map(([target, source]) => ({ source, target, readOnly: true })),
+    ...Object.entries(run.network ? files.network : files.alone).map(([target, source]) => ({
+      source,
+      target,
+      readOnly: true,
+    })),
     { source: run.directory, target: `/${run.uuid}`, readOnly: false },
     ...run.mounts.map(({ source, target }) => ({ source, target, readOnly: true })),
   ];

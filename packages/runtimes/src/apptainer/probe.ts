@@ -108,7 +108,7 @@ async function startOne(
     stateDirectory: join(place, 'runs'),
     store: { get: () => image, root: () => root },
     images: noImages,
-    files: {},
+    files: { network: {}, alone: {} },
     tools: { directory: '', setpriv: [], env: [] },
     processLimit: 32_768,
     close: async () => undefined,

@@ -27,7 +27,7 @@ import { SupervisedRuns } from '../sandbox/supervised-runs.ts';
 import { stage } from '../sandbox/supervisor.ts';
 import { isRoot, type SandboxUser } from '../sandbox/user.ts';
 import { apptainerEnvironment, arrival } from './command.ts';
-import { containerCommand, makePlaces, type ApptainerMeans } from './container.ts';
+import { containerCommand, makePlaces, type ApptainerMeans, type RunFiles } from './container.ts';
 import type { Tools } from './tools.ts';
 
 export const apptainerRuntimeName = 'apptainer';
@@ -49,8 +49,7 @@ export interface ApptainerParts {
   readonly images: Pick<UnpackedImages, 'prepare' | 'remove'>;
   /** Half a sentence: where images come from. */
   readonly source: string;
-  /** Files that every run has in the place of the image's, by target. */
-  readonly files: Readonly<Record<string, string>>;
+  readonly files: RunFiles;
   readonly tools: Tools;
   /** Who runs commands of a worker that is root, in directories that are root's; default nobody (65534). */
   readonly user?: SandboxUser | undefined;
