@@ -15,6 +15,8 @@ export interface Observed {
 
 /** Goes on until the signal fires; never fails, because a run must not die of what cannot be measured. */
 export async function observe(observed: Observed, signal: AbortSignal): Promise<void> {
+  // One wait for all: most of what is to be said about a command of a moment is said when it has ended.
+  if (!(await rest(observed.tools, first, signal))) return;
   await Promise.all([
     repeat(observed, signal, useSampler(observed)),
     repeat(observed, signal, diskMeter(observed, signal)),
@@ -31,15 +33,30 @@ const usual = 1000;
 const afterFailure = 5000;
 
 async function repeat({ run, tools }: Observed, signal: AbortSignal, look: Look): Promise<void> {
-  for (let pause = first; !signal.aborted;) {
+  let pause: number;
+  do {
     try {
-      await tools.clock.sleep(pause, signal);
       pause = await look();
     } catch (error) {
       if (signal.aborted) return;
       tools.log.warn({ run: run.uuid, error: messageOf(error) }, 'a run cannot be observed');
       pause = afterFailure;
     }
+  } while (await rest(tools, pause, signal));
+}
+
+/** Answers whether it was all of the pause, and not the signal's end of it. */
+async function rest(
+  { clock }: Pick<RunTools, 'clock'>,
+  milliseconds: number,
+  signal: AbortSignal,
+): Promise<boolean> {
+  try {
+    await clock.sleep(milliseconds, signal);
+    return true;
+  } catch {
+    // Nothing but the signal ends a pause.
+    return false;
   }
 }
 
