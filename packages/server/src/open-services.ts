@@ -20,13 +20,16 @@ export interface OpenServices {
   close(): Promise<void>;
 }
 
-/** Opens database and store, and makes the first accounts. */
+/**
+ * Opens database and store, and makes the first accounts.
+ * @param options.guarded has queries fail that would wait for themselves (`SqliteOptions`)
+ */
 export async function openServices(
   settings: Settings,
-  { log, clock = systemClock }: { log: Logger; clock?: Clock },
+  { log, clock = systemClock, guarded = false }: { log: Logger; clock?: Clock; guarded?: boolean },
 ): Promise<OpenServices> {
   await makePrivateDirectory(settings.home);
-  const database = await openDatabase(settings.database);
+  const database = await openDatabase(settings.database, { guarded });
   try {
     const events = createEvents((error, event) => log.error({ err: error, event }, 'a listener failed'));
     const store = await DirectoryStore.open(join(settings.home, 'contents'));

@@ -47,6 +47,16 @@ describe.each(databases)('%s', (name) => {
     await migrate(database);
   });
 
+  if (name === 'sqlite') {
+    it('refuses a query outside the open transaction, which would wait for itself', async () => {
+      const { unitOfWork, database } = server.services;
+      const work = unitOfWork(async () => {
+        await database.queries.selectFrom('setting').selectAll().execute();
+      });
+      await expect(work).rejects.toThrow('would wait for itself');
+    });
+  }
+
   it('rolls back a unit of work that fails, and announces nothing of it', async () => {
     const announced: ServerEvent[] = [];
     const stop = server.services.events.on('bundle.deleted', (event) => announced.push(event));

@@ -96,7 +96,9 @@ describe('a transaction of the embedded database', () => {
 
   it('is told to be done when it is on the disk; others go on meanwhile', async () => {
     const disk = new SlowDisk();
-    const database = await openSqlite(join(directory, 'sheaf.db'), () => Promise.resolve(disk.log));
+    const database = await openSqlite(join(directory, 'sheaf.db'), {
+      openLog: () => Promise.resolve(disk.log),
+    });
     let isDone = false;
     const first = database
       .transaction((queries) => sql`create table note (text text)`.execute(queries))

@@ -31,7 +31,7 @@ export async function openPostgresql(url: string): Promise<Database> {
   return {
     queries,
     dialect: postgresqlDialect,
-    batchesAtOnce: 3,
+    batchesAtOnce: 2,
     transaction: <Result>(work: (inside: TransactionQueries) => Promise<Result>) =>
       retryContention(() => queries.transaction().execute(work)),
     close: () => queries.destroy(),

@@ -70,7 +70,7 @@ export class SqliteDriver implements Driver {
     }
   }
 
-  /** Marks everything `work` awaits as being inside a transaction, so that a stray outside query fails instead of hanging. */
+  /** Marks everything `work` awaits as being inside a transaction: a stray query outside it fails instead of hanging. Costly. */
   guard<Result>(work: () => Promise<Result>): Promise<Result> {
     return this.#inTransaction.run(true, work);
   }

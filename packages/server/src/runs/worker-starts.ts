@@ -2,7 +2,7 @@
  * How many runs workers still start: until a worker's next check-in says so itself, it has one less for each run it is given
  * (execution.md §13.5).
  */
-import { sql } from 'kysely';
+import { sql, type RawBuilder } from 'kysely';
 import { givenRows } from '../database/given-rows.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import { givenWorkers } from '../workers/given-workers.ts';
@@ -18,6 +18,19 @@ interface StartsRow {
 
 const startsColumns = { user_id: 'text', worker_id: 'text', left_now: 'integer' } as const;
 
+async function readStarts(
+  unit: UnitOfWork,
+  workers: readonly WorkerKey[],
+  lock: RawBuilder<unknown>,
+): Promise<StartsRow[]> {
+  const { rows } = await sql<StartsRow>`select worker.user_id, worker.worker_id, worker.exit_after_num_runs,
+      worker.is_terminating
+    from ${givenWorkers(unit.dialect, workers)} as wanted
+      join worker on worker.user_id = wanted.of_user and worker.worker_id = wanted.of_worker
+    order by worker.user_id, worker.worker_id ${lock}`.execute(unit.queries);
+  return rows;
+}
+
 export class WorkerStarts {
   readonly #left: Map<string, { readonly row: StartsRow; left: number }>;
 
@@ -30,14 +43,19 @@ export class WorkerStarts {
     );
   }
 
-  /** Locks the rows, in the order of their keys, so that the numbers stay true until the unit of work ends. */
+  /**
+   * Locks the rows of workers whose starts are counted, in the order of their keys, so that the numbers stay true until the unit of work
+   * ends. The others are left alone: their check-ins write the same rows, and would wait for whole passes. One that says meanwhile
+   * that it ends gives back what it was given.
+   */
   static async read(unit: UnitOfWork, workers: readonly WorkerKey[]): Promise<WorkerStarts> {
-    const { rows } = await sql<StartsRow>`select worker.user_id, worker.worker_id, worker.exit_after_num_runs,
-        worker.is_terminating
-      from ${givenWorkers(unit.dialect, workers)} as wanted
-        join worker on worker.user_id = wanted.of_user and worker.worker_id = wanted.of_worker
-      order by worker.user_id, worker.worker_id ${unit.dialect.rowLock}`.execute(unit.queries);
-    return new WorkerStarts(rows);
+    const all = await readStarts(unit, workers, sql``);
+    const counted = all.filter(({ exit_after_num_runs: left }) => left < countedStarts);
+    if (counted.length === 0) return new WorkerStarts(all);
+    const keys = counted.map(({ user_id: userId, worker_id: workerId }) => ({ userId, workerId }));
+    const locked = await readStarts(unit, keys, unit.dialect.rowLock);
+    const others = all.filter(({ exit_after_num_runs: left }) => left >= countedStarts);
+    return new WorkerStarts([...others, ...locked]);
   }
 
   /** Answers whether the worker takes one more run. */

@@ -75,10 +75,11 @@ export async function startTestServer(options: TestServerOptions): Promise<TestS
   const settings = options.reopen ?? (await freshSettings(options));
   const { home } = settings;
   const log = pino({ level: settings.logLevel });
-  const opened = await openServices(
-    settings,
-    options.clock === undefined ? { log } : { log, clock: options.clock },
-  );
+  const opened = await openServices(settings, {
+    log,
+    guarded: true,
+    ...(options.clock === undefined ? {} : { clock: options.clock }),
+  });
   const { services } = opened;
   const execution = createExecution(services);
   const app = await createApp(services, execution);
