@@ -75,22 +75,22 @@ describe('the surroundings', () => {
     const place = placeBesides(['/mnt/software/apptainer', '/usr/bin/apptainer']);
     const around = rootSurroundings({
       shown: [
-        { source: '/root/image', readOnly: true, isFile: false },
-        { source: '/root/a file', readOnly: true, isFile: true },
+        { source: '/srv/image', readOnly: true, isFile: false },
+        { source: '/srv/a file', readOnly: true, isFile: true },
       ],
       sharedMemory: 0,
-      root: '/root/run/root',
+      root: '/srv/run/root',
       place,
-      accounts: { '/etc/passwd': '/root/run/passwd' },
+      accounts: { '/etc/passwd': '/srv/run/passwd' },
     });
 
     expect(place).toBe('/media');
-    expect(['/root/image', '/root/a file'].map((source) => around.path(source))).toEqual([
+    expect(['/srv/image', '/srv/a file'].map((source) => around.path(source))).toEqual([
       '/media/0',
       '/media/1',
     ]);
     expect(around.sharedMemory).toBe('/media/shm');
-    expect(around.script.at(-1)).toBe('mount --move /root/run/root /media');
+    expect(around.script.at(-1)).toBe('mount --move /srv/run/root /media');
   });
 
   it('need no namespace where a user may have none', () => {
