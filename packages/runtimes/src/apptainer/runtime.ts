@@ -209,7 +209,7 @@ export class ApptainerRuntime implements Runtime {
   }
 
   async close(): Promise<void> {
-    this.#runs.close();
+    await this.#runs.close();
     await this.#parts.close();
   }
 }

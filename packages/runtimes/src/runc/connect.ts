@@ -31,6 +31,7 @@ export async function connectRuncRuntime(options: RuncRuntimeOptions): Promise<R
     ...options,
     inUse: (id) => isUsed(stateDirectory, id),
   });
+  const pipes = new PipeStock(join(options.directory, 'pipes'));
   const networks = new RuncNetworks();
   await networks.prepare();
   return new RuncRuntime({
@@ -40,11 +41,12 @@ export async function connectRuncRuntime(options: RuncRuntimeOptions): Promise<R
     groups: answer.groups,
     ...images,
     networks,
-    pipes: new PipeStock(join(options.directory, 'pipes')),
+    pipes,
     files: await makeHostFiles(join(options.directory, 'files')),
     processLimit: options.processLimit ?? 32_768,
     close: async () => {
       images.close();
+      await pipes.close();
       await networks.release();
     },
   });

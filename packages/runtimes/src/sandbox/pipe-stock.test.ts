@@ -67,3 +67,14 @@ it('leaves it to others where no pipes can be made, and does not try again', asy
 
   expect([existsSync(at('a')), existsSync(at('b')), tries]).toEqual([false, false, 1]);
 });
+
+it('leaves nothing when it closes, and makes no more', async () => {
+  const stock = openStock();
+  stock.place(at('none'));
+  await stock.close();
+  expect(readdirSync(directory)).toEqual([]);
+
+  stock.place(at('late'));
+  await stock.settled();
+  expect(readdirSync(directory)).toEqual([]);
+});

@@ -4,7 +4,7 @@
  */
 import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, readdirSync, renameSync } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { isErrno } from '../files/errno.ts';
@@ -49,6 +49,14 @@ export class PipeStock {
   /** Resolves when none are being made. */
   async settled(): Promise<void> {
     await this.#making;
+  }
+
+  /** Nothing is left of what nobody will want any more; whoever comes next makes its own. */
+  async close(): Promise<void> {
+    await this.#making;
+    this.#names = [];
+    this.#making = Promise.resolve();
+    rmSync(this.#directory, { recursive: true, force: true });
   }
 
   #left(): string[] {

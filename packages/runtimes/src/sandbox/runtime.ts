@@ -178,7 +178,7 @@ export class SandboxRuntime implements Runtime {
   }
 
   async close(): Promise<void> {
-    this.#runs.close();
+    await this.#runs.close();
   }
 }
 

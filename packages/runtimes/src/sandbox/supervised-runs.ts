@@ -232,7 +232,8 @@ export class SupervisedRuns {
     return { runtime: this.#options.runtime, uuid, epoch, data: {} };
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.#seen.clear();
+    await this.#pipes.close();
   }
 }
