@@ -10,12 +10,8 @@ import type {
   ImageRemoval,
   PreparedImage,
   PrepareImageOptions,
-  ReachablePort,
-  RecoveredRun,
-  RunExit,
   RunHandle,
   RunSpecification,
-  RunStatistics,
   Runtime,
   RuntimeCapabilities,
 } from '../port.ts';
@@ -23,7 +19,7 @@ import { execInRun } from '../sandbox/enter-run.ts';
 import { pinnedTo } from '../sandbox/exec.ts';
 import { makeMountPoints } from '../sandbox/mount-points.ts';
 import { recordName, writeRecord, type RunPaths } from '../sandbox/record.ts';
-import { SupervisedRuns } from '../sandbox/supervised-runs.ts';
+import { SupervisedRuntime } from '../sandbox/supervised-runtime.ts';
 import { stage } from '../sandbox/supervisor.ts';
 import { isRoot, type SandboxUser } from '../sandbox/user.ts';
 import { apptainerEnvironment, arrival } from './command.ts';
@@ -58,16 +54,14 @@ export interface ApptainerParts {
   readonly close: () => Promise<void>;
 }
 
-export class ApptainerRuntime implements Runtime {
+export class ApptainerRuntime extends SupervisedRuntime implements Runtime {
   readonly name = apptainerRuntimeName;
   readonly capabilities: RuntimeCapabilities;
   readonly #parts: ApptainerParts;
-  readonly #runs: SupervisedRuns;
 
   constructor(parts: ApptainerParts) {
-    this.#parts = parts;
     const { stateDirectory, user, means } = parts;
-    this.#runs = new SupervisedRuns({
+    super({
       runtime: apptainerRuntimeName,
       thing: 'container',
       // Apptainer's own, of some twenty megabytes.
@@ -76,6 +70,7 @@ export class ApptainerRuntime implements Runtime {
       groups: means.groups,
       user,
     });
+    this.#parts = parts;
     this.capabilities = {
       images: true,
       cpuLimit: true,
@@ -111,7 +106,7 @@ export class ApptainerRuntime implements Runtime {
   async start(run: RunSpecification, signal: AbortSignal): Promise<RunHandle> {
     signal.throwIfAborted();
     const image = imageToStart(this.#parts.store, run.image);
-    return this.#runs.start(run, signal, (paths) => this.#start(run, image, paths, signal));
+    return this.runs.start(run, signal, (paths) => this.#start(run, image, paths, signal));
   }
 
   async #start(
@@ -122,7 +117,7 @@ export class ApptainerRuntime implements Runtime {
   ): Promise<void> {
     const { means, processLimit, store } = this.#parts;
     const { groups } = means;
-    const user = await this.#runs.userFor(run.directory);
+    const user = await this.runs.userFor(run.directory);
     await makeMountPoints(run, user);
     const environment = runEnvironment(image.environment, {
       ...run,
@@ -162,45 +157,13 @@ export class ApptainerRuntime implements Runtime {
     };
     const command = [...pinnedTo(cpuset), ...containerCommand(container)];
     const supervision = { paths, groups: [], command, environment: apptainerEnvironment(environment) };
-    await this.#runs.supervise(run, supervision, signal);
-  }
-
-  recover(handle: RunHandle): Promise<RecoveredRun | undefined> {
-    return this.#runs.recover(handle);
-  }
-
-  list(): Promise<RunHandle[]> {
-    return this.#runs.list();
-  }
-
-  wait(handle: RunHandle, signal: AbortSignal): Promise<RunExit> {
-    return this.#runs.wait(handle, signal);
-  }
-
-  stop(handle: RunHandle): Promise<void> {
-    return this.#runs.stop(handle);
-  }
-
-  destroy(handle: RunHandle): Promise<void> {
-    return this.#runs.destroy(handle);
-  }
-
-  statistics(handle: RunHandle): Promise<RunStatistics | undefined> {
-    return this.#runs.statistics(handle);
-  }
-
-  finalStatistics(handle: RunHandle): Promise<RunStatistics | undefined> {
-    return this.#runs.finalStatistics(handle);
-  }
-
-  reach(handle: RunHandle, port: number): Promise<ReachablePort | undefined> {
-    return this.#runs.reach(handle, port);
+    await this.runs.supervise(run, supervision, signal);
   }
 
   exec(handle: RunHandle, request: ExecRequest): Promise<ExecSession> {
     const { means, tools } = this.#parts;
     // Root need not go through the run's user namespace, in which it would be nobody.
-    return execInRun(handle, this.#runs.paths(handle), means.groups, request, {
+    return execInRun(handle, this.runs.paths(handle), means.groups, request, {
       ownUserNamespace: !isRoot(),
       setpriv: isRoot() ? tools.setpriv : undefined,
       env: tools.env,
@@ -208,8 +171,8 @@ export class ApptainerRuntime implements Runtime {
     });
   }
 
-  async close(): Promise<void> {
-    await this.#runs.close();
+  override async close(): Promise<void> {
+    await super.close();
     await this.#parts.close();
   }
 }

@@ -9,13 +9,9 @@ import {
   type ImageRemoval,
   type ExecRequest,
   type ExecSession,
-  type ReachablePort,
   type PreparedImage,
-  type RecoveredRun,
-  type RunExit,
   type RunHandle,
   type RunSpecification,
-  type RunStatistics,
   type Runtime,
   type RuntimeCapabilities,
 } from '../port.ts';
@@ -25,7 +21,7 @@ import { hiddenInside, kernelDirectories, nameServerFile, systemEntries } from '
 import { makeMountPoints } from './mount-points.ts';
 import { planMounts } from './plan.ts';
 import { recordName, writeRecord, type RunPaths } from './record.ts';
-import { SupervisedRuns } from './supervised-runs.ts';
+import { SupervisedRuntime } from './supervised-runtime.ts';
 import { stagedCommand } from './supervisor.ts';
 import type { SandboxTool } from './tools.ts';
 import type { SandboxUser } from './user.ts';
@@ -48,21 +44,20 @@ export interface SandboxRuntimeOptions {
 
 const path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-export class SandboxRuntime implements Runtime {
+export class SandboxRuntime extends SupervisedRuntime implements Runtime {
   readonly name = sandboxRuntimeName;
   readonly capabilities: RuntimeCapabilities;
   readonly description: string;
   readonly #options: SandboxRuntimeOptions;
-  readonly #runs: SupervisedRuns;
 
   constructor(options: SandboxRuntimeOptions) {
-    this.#options = options;
-    this.#runs = new SupervisedRuns({
+    super({
       ...options,
       runtime: sandboxRuntimeName,
       thing: 'sandbox',
       firstCounts: true,
     });
+    this.#options = options;
     this.capabilities = {
       images: false,
       cpuLimit: true,
@@ -86,7 +81,7 @@ export class SandboxRuntime implements Runtime {
   }
 
   start(run: RunSpecification, signal: AbortSignal): Promise<RunHandle> {
-    return this.#runs.start(run, signal, (paths) => this.#start(run, paths, signal));
+    return this.runs.start(run, signal, (paths) => this.#start(run, paths, signal));
   }
 
   async #start(run: RunSpecification, paths: RunPaths, signal: AbortSignal): Promise<void> {
@@ -100,7 +95,7 @@ export class SandboxRuntime implements Runtime {
       temporary: paths.temporary,
       isFile: (source) => statSync(source).isFile(),
     });
-    const user = await this.#runs.userFor(run.directory);
+    const user = await this.runs.userFor(run.directory);
     await makeMountPoints(run, user);
     const environment = { PATH: path, ...run.environment, HOME: `/${run.uuid}`, CODALAB: 'true' };
     const dataLimit = groups ? 0 : run.memory;
@@ -134,39 +129,7 @@ export class SandboxRuntime implements Runtime {
       command: [...pinnedTo(cpuset), ...staged],
     });
     const joined = groups ? joiningFilesOf(groups, name) : [];
-    await this.#runs.supervise(run, { paths, groups: joined, command }, signal);
-  }
-
-  recover(handle: RunHandle): Promise<RecoveredRun | undefined> {
-    return this.#runs.recover(handle);
-  }
-
-  list(): Promise<RunHandle[]> {
-    return this.#runs.list();
-  }
-
-  wait(handle: RunHandle, signal: AbortSignal): Promise<RunExit> {
-    return this.#runs.wait(handle, signal);
-  }
-
-  stop(handle: RunHandle): Promise<void> {
-    return this.#runs.stop(handle);
-  }
-
-  destroy(handle: RunHandle): Promise<void> {
-    return this.#runs.destroy(handle);
-  }
-
-  statistics(handle: RunHandle): Promise<RunStatistics | undefined> {
-    return this.#runs.statistics(handle);
-  }
-
-  finalStatistics(handle: RunHandle): Promise<RunStatistics | undefined> {
-    return this.#runs.finalStatistics(handle);
-  }
-
-  reach(handle: RunHandle, port: number): Promise<ReachablePort | undefined> {
-    return this.#runs.reach(handle, port);
+    await this.runs.supervise(run, { paths, groups: joined, command }, signal);
   }
 
   async exec(handle: RunHandle, request: ExecRequest): Promise<ExecSession> {
@@ -174,11 +137,7 @@ export class SandboxRuntime implements Runtime {
     if (!canEnter(tool)) {
       throw new RuntimeError(`Commands cannot be started in this run: ${whyNoEntry}`, { userError: false });
     }
-    return execInRun(handle, this.#runs.paths(handle), groups, request);
-  }
-
-  async close(): Promise<void> {
-    await this.#runs.close();
+    return execInRun(handle, this.runs.paths(handle), groups, request);
   }
 }
 
