@@ -152,7 +152,9 @@ export class SimulatedWorker {
   #enter(uuid: string, run: HeldRun, state: State): void {
     run.state = state;
     this.#changed.add(uuid);
-    this.#report();
+    // As of a worker (docs/decisions/0853).
+    if (state === 'running') this.#reportSoon();
+    else this.#report();
   }
 
   /** What nobody waits for goes along with the next change of a state, or a moment later. */
