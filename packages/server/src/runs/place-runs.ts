@@ -23,9 +23,9 @@ import type { BacklogLine, BacklogUser } from './backlog/backlog.ts';
 import { readControllers } from './backlog/grants.ts';
 import { failDamaged, readableMetadata } from './damage.ts';
 import { failRun } from './hopeless-runs.ts';
-import type { PlannedWorker, WorkerRow } from './known-workers.ts';
+import type { WorkerRow } from './known-workers.ts';
 import type { PassContext } from './pass.ts';
-import { planWorkers, readSharing } from './plan-workers.ts';
+import { mayTakeRuns, planWorkers, readSharing } from './plan-workers.ts';
 import { dropHints, queueHint } from './prefetch.ts';
 
 /** So that a pass stays short however many find a place; the others find it in the next. */
@@ -51,7 +51,7 @@ export async function placeRuns(
   now: number,
 ): Promise<Placed> {
   const { runs, assigned: assignedRuns } = context.backlog;
-  const workers = (await context.workers.read(unit)).filter((worker) => mayTake(context, worker));
+  const workers = (await context.workers.read(unit)).filter(({ row }) => mayTakeRuns(row, context));
   const sharing = await readSharing(unit, workers, owners.keys());
   const controllersOf = await readControllers(unit, new Set(workers.map(({ row }) => row.user_id)));
   const lines = new Map<BacklogLine, Line>();
@@ -88,11 +88,6 @@ export async function placeRuns(
     turnsTaken: decided.turnsTaken,
     reasonOf: decided.explanation === undefined ? undefined : reasons(context, decided.explanation, lines),
   };
-}
-
-/** Those that share the server's filesystem get no runs where contents cannot be laid out for them. */
-function mayTake({ isSilent, laysOut }: PassContext, { row }: PlannedWorker): boolean {
-  return (laysOut || row.shared_file_system === 0) && !isSilent(keysOf(row), row.checkin_at);
 }
 
 /** None where nothing of the user may start. */

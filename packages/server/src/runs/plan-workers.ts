@@ -2,7 +2,17 @@
 import type { PlanWorker } from '@sheaf/domain';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
 import type { AssignedRun } from './backlog/assigned-runs.ts';
-import type { PlannedWorker } from './known-workers.ts';
+import type { PlannedWorker, WorkerRow } from './known-workers.ts';
+import type { PassContext } from './pass.ts';
+
+/** Whether anything is planned with a worker at all: it is heard of, and what its runs need can be put where it looks for it. */
+export function mayTakeRuns(
+  worker: Pick<WorkerRow, 'user_id' | 'worker_id' | 'checkin_at' | 'shared_file_system'>,
+  { isSilent, laysOut }: Pick<PassContext, 'isSilent' | 'laysOut'>,
+): boolean {
+  const key = { userId: worker.user_id, workerId: worker.worker_id };
+  return (laysOut || worker.shared_file_system === 0) && !isSilent(key, worker.checkin_at);
+}
 
 /** @param membersOf members of each sharing group. */
 export function planWorkers(
