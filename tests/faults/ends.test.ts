@@ -1,5 +1,12 @@
 /* How runs can end, and what a user is told: the state, the message, and what is kept. */
-import { describeWith, requireDockerEngine, requireRegistry, bareImages, pythonImage } from '@sheaf/testkit';
+import {
+  bareImages,
+  describeWith,
+  eventually,
+  pythonImage,
+  requireDockerEngine,
+  requireRegistry,
+} from '@sheaf/testkit';
 import type { Registry, BareImages } from '@sheaf/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Installation, type RuntimeChoice } from '../support/installation.ts';
@@ -114,8 +121,10 @@ describe('in the sandbox', () => {
   it('a run that names an image waits and says what would let it start', async () => {
     const uuid = await installation.ok('run', 'true', '--request-docker-image', 'debian:stable');
 
-    const bundle = await installation.inState(uuid, 'staged');
-    expect(bundle.metadata['staged_status']).toMatch(/image/i);
+    await eventually('reason that speaks of the image', async () => {
+      const { state, metadata } = await installation.bundle(uuid);
+      return state === 'staged' && /image/i.test(String(metadata['staged_status'])) ? true : undefined;
+    });
     expect(await installation.ok('info', uuid)).toMatch(/docker/i);
     await installation.ok('kill', uuid);
     expect((await installation.finished(uuid)).state).toBe('killed');

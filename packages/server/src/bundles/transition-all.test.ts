@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import type { ServerEvent } from '../events/events.ts';
 import { createBundle } from '../runs/testing/bundles.ts';
+import { manualClock } from '../testing/manual-clock.ts';
 import { databases, startTestServer, type TestServer } from '../testing/test-server.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { transition, transitionAll, type Move } from './transition.ts';
@@ -9,7 +10,7 @@ describe.each(databases)('the change of many states at once (%s)', (database) =>
   let server: TestServer;
   const changes: ServerEvent[] = [];
   beforeAll(async () => {
-    server = await startTestServer({ database });
+    server = await startTestServer({ database, clock: manualClock() });
     server.services.events.on('bundle.changed', (event) => changes.push(event));
   });
   afterAll(() => server.close());

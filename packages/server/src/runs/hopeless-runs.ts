@@ -19,7 +19,7 @@ export interface Hopeful {
   /** Some still have to fail. */
   readonly more: boolean;
   /** Some wait no longer: somebody else has changed them, and nobody has told us yet. */
-  readonly stale: boolean;
+  readonly stale: readonly string[];
 }
 
 /** Fails those that cannot be read, ask for more than they can ever get, or were restarted too often. */
@@ -44,9 +44,9 @@ export async function failHopeless(
     }
   }
   const failing = hopeless.slice(0, mostFailed);
-  let failed = 0;
-  for (const { run, problem } of failing) if (await failOne(unit, run, problem, now)) failed += 1;
-  return { requests, failed, more: hopeless.length > mostFailed, stale: failed < failing.length };
+  const stale: string[] = [];
+  for (const { run, problem } of failing) if (!(await failOne(unit, run, problem, now))) stale.push(run.uuid);
+  return { requests, failed: failing.length - stale.length, more: hopeless.length > mostFailed, stale };
 }
 
 const nobodys = {

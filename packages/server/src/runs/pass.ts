@@ -84,13 +84,13 @@ export async function schedulerPass(
 
   const owners = await ownersOf(unit, backlog.runs);
   const hopeful = await failHopeless(unit, backlog.runs, owners, context.requests, now);
-  if (hopeful.stale) backlog.noteAnything();
+  for (const uuid of hopeful.stale) backlog.noteChange(uuid);
   const placed = await placeRuns(unit, context, hopeful.requests, owners, now);
   return {
     ...begun,
     ...placed,
     failed: hopeful.failed + placed.failed,
-    more: hopeful.more || hopeful.stale || placed.more,
+    more: hopeful.more || hopeful.stale.length > 0 || placed.more,
   };
 }
 

@@ -123,8 +123,8 @@ async function assign(
     const row = byUuid.get(uuid);
     const worker = workers.get(key);
     if (row?.state !== 'staged' || !backlog.knows(uuid, row.version)) {
-      // Another server has changed the run, and nobody has told us yet.
-      backlog.noteAnything();
+      // Somebody has changed the run since it was read. What else is not told is found by who planned last.
+      backlog.noteChange(uuid);
       stale = true;
       continue;
     }
