@@ -118,6 +118,7 @@ const bundleColumns = Object.keys({
   epoch: true,
   kill_requested_at: true,
   upload_failure: true,
+  is_final: true,
 } satisfies Record<keyof BundleTable, true>);
 
 /**

@@ -8,6 +8,7 @@ import { actionKeys } from './migrations/0004-action-keys.ts';
 import { sharedFilesystem } from './migrations/0005-shared-filesystem.ts';
 import { workerInstance } from './migrations/0007-worker-instance.ts';
 import { workerRevision } from './migrations/0008-worker-revision.ts';
+import { openBundles } from './migrations/0009-open-bundles.ts';
 
 /** A step forward; there is no way back. `name` is recorded and never changes. */
 export interface Migration {
@@ -23,6 +24,7 @@ const migrations: readonly Migration[] = [
   sharedFilesystem,
   workerInstance,
   workerRevision,
+  openBundles,
 ];
 
 /** Any number, as long as it is always the same: several servers starting at once take turns. */

@@ -1,6 +1,7 @@
 /* The questions asked most must be answered by an index, on both engines (design: database). */
 import { sql, type CompiledQuery, type KyselyPlugin } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { TreeCache } from '@sheaf/trees';
 import { groupsOf } from '../accounts/groups.ts';
 import { recomputeDiskUsed } from '../accounts/quota.ts';
 import { tokenOwner } from '../accounts/tokens.ts';
@@ -12,10 +13,19 @@ import { lastDigest, readyRun, runsWithCommand } from '../bundles/same-result-qu
 import { searchBundles } from '../bundles/search/search.ts';
 import { resolveBundleSpecs } from '../bundles/specs.ts';
 import { dependenciesOf } from '../bundles/view.ts';
+import { DependencyEntries } from '../contents/dependency-entries.ts';
 import type { UserViewer } from '../http/viewer.ts';
+import { readAllGrants } from '../runs/backlog/grants.ts';
+import { KeptBacklog } from '../runs/backlog/kept-backlog.ts';
+import { checkInputs } from '../runs/inputs-check.ts';
+import { failStuckBundles } from '../runs/maintenance.ts';
+import { requestSettings } from '../runs/request-settings.ts';
+import { overdue } from '../runs/staging.ts';
+import { restageUnbegun } from '../runs/unbegun-offline.ts';
 import { databases, startTestServer, type TestServer } from '../testing/test-server.ts';
 import { itemsOf } from '../worksheets/items.ts';
 import type { Queries, TransactionQueries } from './database.ts';
+import type { UnitOfWork } from './unit-of-work.ts';
 
 const uuid = `0x${'0'.repeat(31)}1`;
 const viewer: UserViewer = {
@@ -51,14 +61,11 @@ describe.each(databases)('plans on %s', (database) => {
   });
   afterAll(() => server.close());
 
-  /** Lines of the plan that read a whole table. */
-  const wholeTableReads = async (statement: CompiledQuery): Promise<string[]> => {
+  const plan = async (statement: CompiledQuery): Promise<string[]> => {
     if (database === 'sqlite') {
       const explained = { ...statement, sql: `explain query plan ${statement.sql}` };
       const { rows } = await server.services.database.queries.executeQuery<{ detail: string }>(explained);
-      return rows
-        .map((row) => row.detail)
-        .filter((line) => /^SCAN (?!.*USING (COVERING )?INDEX|\(|each|CONSTANT)/.test(line));
+      return rows.map((row) => row.detail);
     }
     return await server.services.database.transaction(async (inside) => {
       // Small tables are read whole for good reasons; forbidden to, the planner shows whether there is another way.
@@ -67,9 +74,23 @@ describe.each(databases)('plans on %s', (database) => {
         ...statement,
         sql: `explain ${statement.sql}`,
       });
-      return rows.map((row) => Object.values(row).join(' ')).filter((line) => line.includes('Seq Scan'));
+      return rows.map((row) => Object.values(row).join(' '));
     });
   };
+  const unitOn = (queries: Queries): UnitOfWork => ({
+    queries: queries as unknown as TransactionQueries,
+    dialect: server.services.database.dialect,
+    announce: () => {},
+    charges: [],
+  });
+  const entries = () => new DependencyEntries(new TreeCache(server.services.store));
+  /** Lines of the plan that read a whole table. */
+  const wholeTableReads = async (statement: CompiledQuery): Promise<string[]> =>
+    (await plan(statement)).filter((line) =>
+      database === 'sqlite'
+        ? /^SCAN (?!.*USING (COVERING )?INDEX|\(|each|CONSTANT)/.test(line)
+        : line.includes('Seq Scan'),
+    );
 
   it('notices a question without an index', async () => {
     const [statement] = await recorded(server.services.database.queries, (queries) =>
@@ -171,18 +192,45 @@ describe.each(databases)('plans on %s', (database) => {
     }
   });
 
+  // With many bundles that are final, anything else reads them all for the few that are not.
+  it.each<[string, (unit: UnitOfWork) => unknown]>([
+    ['what no event has told', ({ queries }) => overdue(queries)],
+    ['who may run what waits', readAllGrants],
+    ['runs nothing happens to', (unit) => failStuckBundles(unit, 1)],
+    ['runs that never began on a lost worker', (unit) => restageUnbegun(unit, 1)],
+    [
+      'what waits',
+      (unit) =>
+        new KeptBacklog(entries(), requestSettings(server.services.settings), 'x').bringUpToDate(unit, [], 1),
+    ],
+    [
+      'runs that wait and have not been checked',
+      ({ queries }) =>
+        checkInputs(
+          { ...server.services, database: { ...server.services.database, queries } },
+          entries(),
+          new Set(),
+        ),
+    ],
+    [
+      'what people search for by state',
+      ({ queries }) => search(queries, ['state=running,staged', 'id=.sort-']),
+    ],
+  ])('the bundles that are not final: %s', async (_question, work) => {
+    const statements = await recorded(server.services.database.queries, async (queries) => {
+      await work(unitOn(queries));
+    });
+
+    const asked = statements.find(({ sql: text }) => text.includes('is_final'));
+    expect((await plan(asked!)).join('\n')).toContain('bundle_open');
+  });
+
   const search = (queries: Queries, keywords: string[]) =>
     searchBundles({ database: { ...server.services.database, queries } }, viewer, keywords);
 
   it('what a user’s bundles take', async () => {
     const statements = await recorded(server.services.database.queries, async (queries) => {
-      const unit = {
-        queries: queries as unknown as TransactionQueries,
-        dialect: server.services.database.dialect,
-        announce: () => {},
-        charges: [],
-      };
-      await recomputeDiskUsed(unit, uuid);
+      await recomputeDiskUsed(unitOn(queries), uuid);
       await groupsOf(queries, uuid);
     });
     const sum = statements.find((statement) => statement.sql.includes('sum('));

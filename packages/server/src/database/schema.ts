@@ -1,4 +1,4 @@
-import type { Generated } from 'kysely';
+import type { Generated, GeneratedAlways } from 'kysely';
 
 /*
  * The tables, as queries see them on both engines. Times are milliseconds since the epoch, flags are 0 or 1, JSON is text that the
@@ -66,6 +66,8 @@ export interface BundleTable {
   owner_id: string | null;
   command: string | null;
   state: string;
+  /** Whether the state is one; see `isOpen`. */
+  is_final: GeneratedAlways<number>;
   /** JSON object of all set metadata keys, `name` and `created` included. */
   metadata: string;
   /** Copies of metadata that are searched and sorted by; kept by the transition and update functions only. */

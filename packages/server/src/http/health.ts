@@ -1,4 +1,5 @@
 /* `GET /health` and `/metrics` for operators: is it alive, and a few numbers in Prometheus' text format. */
+import { isOpen } from '../bundles/open-bundles.ts';
 import { sql } from 'kysely';
 import type { FastifyInstance } from 'fastify';
 import { bundleStates } from '@sheaf/domain';
@@ -51,8 +52,7 @@ async function bundleLines({ database }: Services): Promise<string[]> {
   const counts = await database.queries
     .selectFrom('bundle')
     .select(['state', (eb) => eb.fn.countAll<number>().as('bundles')])
-    // Written out, so that the partial index of unfinished bundles serves it.
-    .where(sql<boolean>`state not in ('ready', 'failed', 'killed')`)
+    .where(isOpen())
     .groupBy('state')
     .execute();
   const count = new Map(counts.map((row) => [row.state, Number(row.bundles)]));

@@ -2,6 +2,7 @@
  * Looks at what new runs depend on before they are staged, so that one whose inputs are not there fails at once and in words, and
  * no worker is bothered. It reads trees, so it comes before the unit of work that stages; contents of final bundles never change.
  */
+import { isOpen } from '../bundles/open-bundles.ts';
 import { isFinal } from '@sheaf/domain';
 import type { AnyQueries } from '../accounts/users.ts';
 import { findBundles } from '../bundles/access.ts';
@@ -77,6 +78,7 @@ async function stagedRuns(queries: AnyQueries): Promise<string[]> {
   const rows = await queries
     .selectFrom('bundle')
     .select('uuid')
+    .where(isOpen())
     .where('state', '=', 'staged')
     .where('bundle_type', '=', 'run')
     .orderBy('id')

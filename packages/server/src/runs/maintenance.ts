@@ -1,4 +1,5 @@
 /* What nobody asks for: workers that went silent, starts that hang, messages nobody fetched, bundles stuck for months. */
+import { isOpen } from '../bundles/open-bundles.ts';
 import { isFinal, type BundleState, type BundleType } from '@sheaf/domain';
 import { transition } from '../bundles/transition.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
@@ -151,6 +152,7 @@ export async function failStuckBundles(unit: UnitOfWork, now: number): Promise<n
         .select((event) => event.fn.max('bundle_event.at').as('at'))
         .as('last_event_at'),
     )
+    .where(isOpen())
     .where('bundle.state', 'in', ['uploading', 'staged', 'running'])
     .where('assignment.run_uuid', 'is', null)
     .where('bundle.created_at', '<', now - stuckAfter)

@@ -1,4 +1,5 @@
 /* Make bundles: the server composes them out of their dependencies; no byte is copied (execution.md §15.4). */
+import { isOpen } from '../bundles/open-bundles.ts';
 import { joinPaths, storageProblem } from '@sheaf/domain';
 import { PathError, resolvePath, sizeOf as contentsSize, type Entry, type TreeSource } from '@sheaf/trees';
 import { recomputeDiskUsed, readQuota } from '../accounts/quota.ts';
@@ -42,6 +43,7 @@ export class Maker {
       const rows = await unit.queries
         .selectFrom('bundle')
         .select('uuid')
+        .where(isOpen())
         .where('state', '=', 'making')
         .execute();
       for (const { uuid } of rows) {

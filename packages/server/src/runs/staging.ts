@@ -1,4 +1,5 @@
 /* Bundles whose parents are all there begin to wait for their turn (execution.md §11.1). */
+import { isOpen } from '../bundles/open-bundles.ts';
 import {
   finalStates,
   permissionRefusal,
@@ -135,6 +136,7 @@ export async function overdue(queries: AnyQueries): Promise<string[]> {
   const rows = await queries
     .selectFrom('bundle as child')
     .select('child.uuid')
+    .where(isOpen('child'))
     .where('child.state', 'in', ['created', 'staged'])
     .where((of) =>
       of.or([

@@ -2,6 +2,7 @@
  * Runs whose worker came back without them before their commands had begun. A start can be granted in an answer that the worker did
  * not live to hear; by the time it is back, the run waits for its return, and nobody else would look after it (execution.md §31.3).
  */
+import { isOpen } from '../bundles/open-bundles.ts';
 import { z } from 'zod';
 import { readableJson } from '../database/readable-json.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
@@ -51,6 +52,7 @@ async function unbegunRuns(unit: UnitOfWork): Promise<Map<string, WorkerKey>> {
     .selectFrom('bundle')
     .innerJoin('bundle_event', 'bundle_event.bundle_uuid', 'bundle.uuid')
     .select(['bundle.uuid', 'bundle.epoch', 'bundle_event.kind', 'bundle_event.details'])
+    .where(isOpen())
     .where('bundle.state', '=', 'worker_offline')
     .where('bundle_event.kind', 'in', ['assigned', 'running'])
     .orderBy('bundle_event.id')

@@ -2,6 +2,7 @@
  * A bundle search as SQL (rest-api.md §12). Every condition stands for itself: relations are asked about with `exists`, so
  * that the same one may occur twice and nothing is counted double.
  */
+import { isOpen } from '../open-bundles.ts';
 import { assertNever, metadataTypeOf, type SearchCondition, type SearchField } from '@sheaf/domain';
 import { sql, type RawBuilder } from 'kysely';
 import type { SqlDialect } from '../../database/database.ts';
@@ -111,7 +112,7 @@ function fieldCondition(
   }
   switch (field.column) {
     case 'state':
-      return both(matches(sql`bundle.state`, value), unfinishedHint(value));
+      return both(matches(sql`bundle.state`, value), openHint(value));
     case 'owner_id':
       return both(matches(sql`lower(bundle.owner_id)`, value), ownerShown(asker));
     case 'id':
@@ -128,12 +129,10 @@ function fieldCondition(
 
 const finals = new Set(['ready', 'failed', 'killed']);
 
-/** Spelled out, so that the small index of unfinished bundles can serve the search. */
-function unfinishedHint(value: { kind: string; text?: string; texts?: string[] }): RawBuilder<boolean> {
+function openHint(value: { kind: string; text?: string; texts?: string[] }): RawBuilder<boolean> {
   const states = value.kind === 'one-of' ? value.texts : value.kind === 'exact' ? [value.text] : undefined;
-  const unfinished =
-    states?.every((state) => state !== undefined && !finals.has(state.toLowerCase())) === true;
-  return unfinished ? sql<boolean>`bundle.state not in ('ready', 'failed', 'killed')` : sql<boolean>`1 = 1`;
+  const open = states?.every((state) => state !== undefined && !finals.has(state.toLowerCase())) === true;
+  return open ? isOpen() : sql<boolean>`1 = 1`;
 }
 
 function hasField(field: SearchField, dialect: SqlDialect): RawBuilder<boolean> {

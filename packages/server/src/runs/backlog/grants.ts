@@ -1,4 +1,5 @@
 /* Who else may control waiting runs: only `all` on a bundle lets somebody's workers take it (execution.md §13.5). */
+import { isOpen } from '../../bundles/open-bundles.ts';
 import { allPermission } from '@sheaf/domain';
 import { inChunks } from '../../database/chunks.ts';
 import type { UnitOfWork } from '../../database/unit-of-work.ts';
@@ -26,6 +27,7 @@ export async function readAllGrants(unit: UnitOfWork): Promise<Map<string, reado
     .selectFrom('bundle')
     .innerJoin('bundle_permission', 'bundle_permission.bundle_uuid', 'bundle.uuid')
     .select(['bundle_permission.bundle_uuid', 'bundle_permission.group_uuid'])
+    .where(isOpen())
     .where('bundle.state', '=', 'staged')
     .where('bundle_permission.permission', '=', allPermission)
     .orderBy('bundle_permission.group_uuid')

@@ -3,6 +3,7 @@
  * start, after a pass that failed, on the safety tick, and whenever another server planned meanwhile: what its users changed was
  * told to it and not to us, and each such change makes it plan.
  */
+import { isOpen } from '../../bundles/open-bundles.ts';
 import type { DependencyEntries } from '../../contents/dependency-entries.ts';
 import { sql } from 'kysely';
 import { inChunks } from '../../database/chunks.ts';
@@ -157,6 +158,7 @@ async function allStaged(unit: UnitOfWork): Promise<{ uuid: string; version: num
   const { all } = await unit.queries
     .selectFrom('bundle')
     .select(sql<string | null>`string_agg(uuid || ' ' || version, ',')`.as('all'))
+    .where(isOpen())
     .where('state', '=', 'staged')
     .executeTakeFirstOrThrow();
   if (all === null) return [];
