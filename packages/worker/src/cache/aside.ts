@@ -6,11 +6,11 @@ import { systemCode } from '../errors.ts';
 
 const ending = '.damaged';
 
-/** Moves an entry; answers where to, undefined where there is nothing of that name. */
+/** Moves an entry; answers its new name, undefined where there is nothing of the old. */
 export function moveAside(entries: string, name: string): string | undefined {
-  const aside = join(entries, `${name}.${randomUUID()}${ending}`);
+  const aside = `${name}.${randomUUID()}${ending}`;
   try {
-    renameSync(join(entries, name), aside);
+    renameSync(join(entries, name), join(entries, aside));
     return aside;
   } catch (error) {
     if (systemCode(error) !== 'ENOENT') throw error;

@@ -98,8 +98,12 @@ it('takes nothing away from a run that has it mounted', async () => {
   const kept = readdirSync(entries).find((name) => statSync(join(entries, name)).ino === mounted);
   expect(kept).toMatch(/\.damaged$/);
   expect(readFileSync(join(entries, String(kept), 'b'), 'utf8')).toBe('other text');
-  await bench.cache();
-  expect(readdirSync(entries).filter((name) => name.endsWith('.damaged'))).toEqual([]);
+  cache.release('one');
+  await cache.settle();
+  expect(isThere(mounted)).toBe(true);
+  cache.release('two');
+  await cache.settle();
+  expect(isThere(mounted)).toBe(false);
 });
 
 /** Whether a directory that was mounted, and what is in it, is still somewhere in the cache. */
@@ -152,6 +156,24 @@ it('takes nothing away from runs that go on while a worker is started anew, list
   await second.settle();
   await bench.cache();
   expect([isThere(damaged), isThere(unlisted)]).toEqual([false, false]);
+});
+
+it('removes what an earlier worker did not live to list as soon as the last run that has it mounted has ended', async () => {
+  const first = await bench.cache();
+  const { name, path } = await get(first, 'one', 'bundle', entry);
+  await first.settle();
+  const unlisted = statSync(path).ino;
+  rmSync(join(bench.directory, 'index.json'));
+  const second = await bench.cache({ mounted: [name] });
+  second.hold('one', [name]);
+  second.hold('two', [name]);
+
+  second.release('one');
+  await second.settle();
+  expect(isThere(unlisted)).toBe(true);
+  second.release('two');
+  await second.settle();
+  expect(readdirSync(join(bench.directory, 'entries'))).toEqual([]);
 });
 
 it('is repaired over the network where it was linked from the store of a server on this machine', async () => {

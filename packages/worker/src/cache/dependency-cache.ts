@@ -22,6 +22,7 @@ import { lookOver } from './look.ts';
 import { Room } from './room.ts';
 import { SharedDownloads, type Tell } from './shared-downloads.ts';
 import { Soundness } from './soundness.ts';
+import { Strays } from './strays.ts';
 import type { StoreHolder } from './store-holder.ts';
 
 export interface DependencyCacheOptions {
@@ -59,6 +60,7 @@ export class DependencyCache {
   readonly #precedence: Precedence;
   readonly #soundness: Soundness;
   readonly #room: Room;
+  readonly #strays: Strays;
   /** Entries that were found to be damaged: their blobs are not to be trusted either. */
   readonly #damaged = new Set<string>();
 
@@ -68,6 +70,7 @@ export class DependencyCache {
     this.#index = index;
     this.#precedence = options.precedence ?? new Precedence();
     this.#soundness = new Soundness(options);
+    this.#strays = new Strays(entries, this.#holders);
     this.#room = new Room({
       ...options,
       entries,
@@ -84,11 +87,14 @@ export class DependencyCache {
     const index = await CacheIndex.open(join(options.directory, 'index.json'), options.log);
     const there = new Set(await readdir(entries));
     for (const name of index.entries.keys()) if (!there.has(name)) index.entries.delete(name);
+    const cache = new DependencyCache(options, entries, index);
     const mounted = new Set(options.mounted);
     for (const name of there) {
-      if (!index.entries.has(name) && !mounted.has(knownAs(name))) await removeAll(join(entries, name));
+      if (index.entries.has(name)) continue;
+      if (mounted.has(knownAs(name))) cache.#strays.add(name);
+      else await removeAll(join(entries, name));
     }
-    return new DependencyCache(options, entries, index);
+    return cache;
   }
 
   /** Bundle and path of everything that is here, for the check-in. */
@@ -160,6 +166,9 @@ export class DependencyCache {
   /** The run needs nothing any more. */
   release(run: string): void {
     this.#holders.release(run);
+    this.#index.later('what was kept for runs that have ended cannot be removed', () =>
+      this.#strays.remove(),
+    );
     this.#room.tidy();
   }
 
@@ -198,10 +207,19 @@ export class DependencyCache {
     this.#options.log.warn({ name }, 'a cached dependency is damaged and is fetched again');
     this.#index.entries.delete(name);
     this.#damaged.add(name);
-    // Out of the way at once. Other runs that have it mounted keep what they see until a worker starts that holds none of them.
-    const aside = moveAside(this.#entries, name);
-    if (aside !== undefined && this.#holders.count(name) <= 1) await removeAll(aside);
+    // The run that asks for it holds it already.
+    const isMounted = this.#holders.count(name) > 1;
+    const aside = this.#moveAside(name);
+    if (aside !== undefined && !isMounted) await this.#strays.removeOne(aside);
     return false;
+  }
+
+  /** Out of the way at once. Runs that have it mounted keep what they see until none of them is left. */
+  #moveAside(name: string): string | undefined {
+    const aside = moveAside(this.#entries, name);
+    this.#strays.forget(name);
+    if (aside !== undefined) this.#strays.add(aside);
+    return aside;
   }
 
   #join(name: string, entry: CacheableEntry, bundle: string, signal: AbortSignal, tell: Tell): Promise<void> {
@@ -233,7 +251,7 @@ export class DependencyCache {
       signal.throwIfAborted();
       if (this.#index.entries.has(name)) return;
       const path = join(this.#entries, name);
-      moveAside(this.#entries, name);
+      this.#moveAside(name);
       renameSync(temporary, path);
       this.#soundness.forget(name);
       this.#index.entries.set(name, { entry, usedAt: clock.now(), keys: [], fingerprint: null });
