@@ -2,6 +2,7 @@
  * What people use more, added up in a unit of work and written at its end: whoever executes many runs of one person at once would else
  * have each wait for all that the one before does (docs/decisions/0815).
  */
+import { write } from '../database/unanswered.ts';
 import { sql } from 'kysely';
 import { givenRows } from '../database/given-rows.ts';
 import type { Charge, UnitOfWork } from '../database/unit-of-work.ts';
@@ -40,8 +41,11 @@ export async function settleCharges(unit: UnitOfWork): Promise<void> {
     { payer: 'text', more_seconds: 'real', more_bytes: 'integer' },
     sums.map(({ userId, seconds, bytes }) => ({ payer: userId, more_seconds: seconds, more_bytes: bytes })),
   );
-  await sql`update "user" set time_used = time_used + more_seconds, disk_used = disk_used + more_bytes
+  await write(
+    unit,
+    sql`update "user" set time_used = time_used + more_seconds, disk_used = disk_used + more_bytes
     from (select given.* from ${given} as given join "user" as account on account.id = given.payer
       order by account.id ${unit.dialect.rowLock}) as given
-    where "user".id = given.payer`.execute(unit.queries);
+    where "user".id = given.payer`,
+  );
 }

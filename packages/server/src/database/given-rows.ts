@@ -5,6 +5,7 @@
 import { sql, type RawBuilder } from 'kysely';
 import type { SqlDialect } from './database.ts';
 import { RowCell } from './row-cell.ts';
+import { write } from './unanswered.ts';
 import type { UnitOfWork } from './unit-of-work.ts';
 import type { Tables } from './schema.ts';
 
@@ -46,7 +47,7 @@ export async function insertRows<Name extends keyof Tables, Row extends object>(
     ? sql`${into} values (${sql.join(names.map(cellsOf(columns, rows)))})`
     : sql`${into} select ${sql.join(names.map((name) => sql.ref(name)))}
         from ${givenRows(unit.dialect, columns, rows)} as given`;
-  await statement.execute(unit.queries);
+  await write(unit, statement);
 }
 
 /** Names one value of the given rows in a statement. */

@@ -1,5 +1,13 @@
-import { Kysely, PostgresDialect, sql, type RawBuilder } from 'kysely';
+import {
+  Kysely,
+  PostgresAdapter,
+  PostgresIntrospector,
+  PostgresQueryCompiler,
+  sql,
+  type RawBuilder,
+} from 'kysely';
 import { retryContention } from './contention.ts';
+import { PostgresqlDriver } from './postgresql-driver.ts';
 import type { Database, SqlDialect, TransactionQueries } from './database.ts';
 import type { Tables } from './schema.ts';
 
@@ -16,6 +24,7 @@ export async function openPostgresql(url: string): Promise<Database> {
   const pool = new pg.Pool({
     connectionString: url,
     max: 10,
+    pipeline: true,
     types: {
       // Sizes and times stay below 2^53; JSON stays text, as on the other engine.
       getTypeParser: ((oid: number, format?: 'text' | 'binary') => {
@@ -27,7 +36,15 @@ export async function openPostgresql(url: string): Promise<Database> {
   });
   // An idle connection that breaks (server restarted) is replaced by the pool at the next query.
   pool.on('error', () => undefined);
-  const queries = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+  const driver = new PostgresqlDriver(pool);
+  const queries = new Kysely<Tables>({
+    dialect: {
+      createAdapter: () => new PostgresAdapter(),
+      createDriver: () => driver,
+      createIntrospector: (database) => new PostgresIntrospector(database),
+      createQueryCompiler: () => new PostgresQueryCompiler(),
+    },
+  });
   return {
     queries,
     dialect: postgresqlDialect,

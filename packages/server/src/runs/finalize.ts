@@ -1,4 +1,5 @@
 /* The end of a run: final state, exact accounts, no assignment; all in the caller's transaction (execution.md §10.3, §31.6). */
+import { write } from '../database/unanswered.ts';
 import { finalStateOf, type FinalState } from '@sheaf/domain';
 import { sizeOf } from '@sheaf/trees';
 import { sql } from 'kysely';
@@ -130,7 +131,10 @@ export async function releaseRun(unit: UnitOfWork, uuid: string): Promise<void> 
 
 async function releaseRuns(unit: UnitOfWork, uuids: readonly string[]): Promise<void> {
   if (uuids.length === 0) return;
-  await sql`delete from assignment where run_uuid in
-    (select given from ${givenTexts(unit.dialect, uuids)} as runs)`.execute(unit.queries);
+  await write(
+    unit,
+    sql`delete from assignment where run_uuid in
+    (select given from ${givenTexts(unit.dialect, uuids)} as runs)`,
+  );
   await dropMessagesOfRuns(unit, uuids);
 }

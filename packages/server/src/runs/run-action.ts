@@ -2,6 +2,7 @@
  * What a run was given to execute, written down with its assignment, and what that was by digest, with its end: the action key by
  * which the same is recognised (docs/decisions/0721-action-key.md).
  */
+import { write } from '../database/unanswered.ts';
 import {
   actionKey,
   imageDigest as digestOfImage,
@@ -164,8 +165,11 @@ export async function keepActions(
     { ended: 'text', with_digest: 'text', with_key: 'text' },
     [...actions].map(([ended, { imageDigest, key }]) => ({ ended, with_digest: imageDigest, with_key: key })),
   );
-  await sql`update run_action set image_digest = with_digest, action_key = with_key, settled_at = ${now}
-    from ${given} as given where run_uuid = ended`.execute(unit.queries);
+  await write(
+    unit,
+    sql`update run_action set image_digest = with_digest, action_key = with_key, settled_at = ${now}
+    from ${given} as given where run_uuid = ended`,
+  );
 }
 
 function environmentOf(

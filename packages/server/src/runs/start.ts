@@ -1,4 +1,5 @@
 /* The worker's question whether it may start a run; granted once for each attempt (execution.md §6.1, §31.1). */
+import { write } from '../database/unanswered.ts';
 import { assertNever, judgeStart, type BundleState } from '@sheaf/domain';
 import type { StartBundleRequest } from '@sheaf/wire';
 import { sql } from 'kysely';
@@ -105,8 +106,11 @@ async function grant(unit: UnitOfWork, granted: readonly Granted[], now: number)
   );
   const uuids = [...started.keys()];
   if (uuids.length === 0) return uuids;
-  await sql`update assignment set started_at = ${now}, reported_at = ${now}, omissions = 0
-    where run_uuid in (select given from ${givenTexts(unit.dialect, uuids)} as runs)`.execute(unit.queries);
+  await write(
+    unit,
+    sql`update assignment set started_at = ${now}, reported_at = ${now}, omissions = 0
+    where run_uuid in (select given from ${givenTexts(unit.dialect, uuids)} as runs)`,
+  );
   // A second delivery of a started run would reset it on an original worker (execution.md §5.1).
   await dropMessagesOfRuns(unit, uuids, 'run');
   return uuids;

@@ -1,4 +1,5 @@
 /* Reports that count: states, metadata, accounts and assignments follow them. */
+import { write } from '../database/unanswered.ts';
 import { reportedFailure, type ReportDecision } from '@sheaf/domain';
 import type { MetadataValue, RunReport } from '@sheaf/wire';
 import { sql } from 'kysely';
@@ -140,8 +141,11 @@ async function noteContact(unit: UnitOfWork, taken: readonly TakenReport[], now:
   );
   if (stale.length > 0) {
     const uuids = stale.map((assignment) => assignment.run_uuid);
-    await sql`update assignment set reported_at = ${now}, started_at = coalesce(started_at, ${now}), omissions = 0
-      where run_uuid in (select given from ${givenTexts(unit.dialect, uuids)} as runs)`.execute(unit.queries);
+    await write(
+      unit,
+      sql`update assignment set reported_at = ${now}, started_at = coalesce(started_at, ${now}), omissions = 0
+      where run_uuid in (select given from ${givenTexts(unit.dialect, uuids)} as runs)`,
+    );
   }
   // The answer to `start_bundle` was lost on the way: what was to be started is running.
   const begun = held.filter(({ started_at: startedAt }) => startedAt === null);

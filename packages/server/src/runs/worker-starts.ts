@@ -2,6 +2,7 @@
  * How many runs workers still start: until a worker's next check-in says so itself, it has one less for each run it is given
  * (execution.md §13.5).
  */
+import { write } from '../database/unanswered.ts';
 import { sql, type RawBuilder } from 'kysely';
 import { givenRows } from '../database/given-rows.ts';
 import type { UnitOfWork } from '../database/unit-of-work.ts';
@@ -85,7 +86,10 @@ export class WorkerStarts {
       startsColumns,
       changed.map(({ row, left }) => ({ user_id: row.user_id, worker_id: row.worker_id, left_now: left })),
     );
-    await sql`update worker set exit_after_num_runs = given.left_now from ${given} as given
-      where worker.user_id = given.user_id and worker.worker_id = given.worker_id`.execute(unit.queries);
+    await write(
+      unit,
+      sql`update worker set exit_after_num_runs = given.left_now from ${given} as given
+      where worker.user_id = given.user_id and worker.worker_id = given.worker_id`,
+    );
   }
 }

@@ -2,6 +2,7 @@
  * What the server wants workers to do, kept in a table until the worker has it (execution.md §31.2). Messages are queued in the
  * unit of work that caused them, so that a state never promises a message that does not exist.
  */
+import { write } from '../database/unanswered.ts';
 import { workerMessage, type WorkerMessage } from '@sheaf/wire';
 import type { Queries, SqlDialect, TransactionQueries } from '../database/database.ts';
 import { sql, type Selectable } from 'kysely';
@@ -251,7 +252,7 @@ export async function dropMessagesOfRuns(
 ): Promise<void> {
   if (runUuids.length === 0) return;
   const these = sql`delete from message where run_uuid in (select given from ${givenTexts(unit.dialect, runUuids)} as runs)`;
-  await (type === undefined ? these : sql`${these} and type = ${type}`).execute(unit.queries);
+  await write(unit, type === undefined ? these : sql`${these} and type = ${type}`);
 }
 
 /** Drops one message. Answers whether it was still there and had not been delivered. */

@@ -1,4 +1,5 @@
 /* The record of a worker, as its last check-in describes it (execution.md §4.3). */
+import { write } from '../database/unanswered.ts';
 import type { CheckinRequest } from '@sheaf/wire';
 import { SheafError } from '@sheaf/wire';
 import { sql, type Selectable } from 'kysely';
@@ -99,11 +100,14 @@ export async function touchWorkers(unit: UnitOfWork, touches: readonly Touch[], 
       disk_now: freeDisk,
     })),
   );
-  await sql`update worker set checkin_at = ${now}, free_disk_bytes = disk_now
+  await write(
+    unit,
+    sql`update worker set checkin_at = ${now}, free_disk_bytes = disk_now
     from (select given.* from ${given} as given
       join worker as heard on heard.user_id = given.of_user and heard.worker_id = given.of_worker
       order by heard.user_id, heard.worker_id ${unit.dialect.rowLock}) as given
-    where worker.user_id = of_user and worker.worker_id = of_worker`.execute(unit.queries);
+    where worker.user_id = of_user and worker.worker_id = of_worker`,
+  );
 }
 
 /**
