@@ -17,11 +17,11 @@ export const openBundles: Migration = {
           `alter table bundle add column is_final integer not null
             generated always as (case when ${isFinal} then 1 else 0 end) stored`,
           'alter table bundle set (fillfactor = 75)',
-          'create index bundle_open on bundle (id) where is_final = 0',
+          'create index bundle_open on bundle (created_at, id) where is_final = 0',
         ]
       : [
           `alter table bundle add column is_final integer not null generated always as (${isFinal}) virtual`,
-          'create index bundle_open on bundle (state, id, uuid, version) where is_final = 0',
+          'create index bundle_open on bundle (state, created_at, id, uuid, version) where is_final = 0',
         ]),
   ],
 };
