@@ -88,9 +88,8 @@ class PipelinedConnection implements DatabaseConnection {
     this.#client.release();
   }
 
-  // eslint-disable-next-line require-yield
-  async *streamQuery<Row>(): AsyncIterableIterator<QueryResult<Row>> {
-    throw new Error('Rows are not read one by one here.');
+  async *streamQuery<Row>(query: CompiledQuery): AsyncIterableIterator<QueryResult<Row>> {
+    yield await this.executeQuery<Row>(query);
   }
 
   #ask({ sql, parameters }: CompiledQuery): Promise<Answer> {
