@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { Urgency } from '../agent/reporter.ts';
 import { runMessageFor } from '../testing/run-message.ts';
 import { silent } from '../testing/worker-bench.ts';
@@ -34,4 +34,24 @@ it('is told of at once where somebody waits for it: not for each step, nor for a
     Array.from({ length: 4 }, () => 'soon'),
   );
   expect([urgencyOf('finish'), urgencyOf('restaged')]).toEqual(['now', 'now']);
+});
+
+it.each([
+  ['ENOSPC', true],
+  ['EIO', false],
+])('a record that cannot be saved because of %s tells whether the command had no room', async (code, met) => {
+  const saved = await SavedRuns.open(join(directory, 'states'), silent);
+  vi.spyOn(saved, 'save').mockRejectedValue(Object.assign(new Error('write'), { code }));
+  const run = new HeldRun({
+    record: newRecord(runMessageFor(), 0),
+    directory,
+    recovered: false,
+    saved,
+    log: silent,
+    changed: () => undefined,
+  });
+
+  await run.save();
+
+  expect(run.metFullDisk).toBe(met);
 });

@@ -1,6 +1,6 @@
 /** A run this worker holds: its record, what is seen of it right now, and the signals that interrupt it. */
 import type { Urgency } from '../agent/reporter.ts';
-import { messageOf } from '../errors.ts';
+import { isDiskFull, messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { Interruption, strongerCause } from './interruption.ts';
 import { isExecuting, type KillCause, type RunRecord, type Step } from './record.ts';
@@ -128,6 +128,8 @@ export class HeldRun {
     try {
       await this.#options.saved.save(this.record);
     } catch (error) {
+      // What the command wrote in the same moment may not have found room either.
+      if (isDiskFull(error)) this.metFullDisk = true;
       this.#options.log.error(
         { run: this.uuid, error: messageOf(error) },
         'the record of a run cannot be saved',

@@ -17,8 +17,10 @@ import { causeOf } from '../causes.ts';
 import { destroyMeanwhile } from './destroy.ts';
 
 export async function collect(attempt: Attempt): Promise<Step> {
-  const { run, signal } = attempt;
+  const { run, tools, signal } = attempt;
   const { record } = run;
+  // Before anything of the run is removed, which makes room.
+  run.metFullDisk ||= await tools.diskIsFull();
   void destroyMeanwhile(attempt);
   await removeLinks(run.directory, record.links, record.made);
   if (record.kill === null) await judge(attempt);

@@ -217,6 +217,16 @@ it('hashes first where a worker before it had', async () => {
   expect(await upload(attempt)).toBe('collect');
 });
 
+it('waits for it also where the run was stopped because of a limit', async () => {
+  const attempt = await attemptWith((tries) =>
+    tries < 8 ? new SheafError('stale-assignment', 'Attempt 1 is not the current one.') : undefined,
+  );
+  attempt.run.record.kill = { kind: 'limit', message: 'Time limit exceeded.' };
+
+  expect(await upload(attempt)).toBe('finish');
+  expect(attempt.run.record).toMatchObject({ failure: null, unsent: false });
+});
+
 it('gives results up that belong to an attempt which was killed and is another worker’s now', async () => {
   const attempt = await attemptWith(() => new SheafError('stale-assignment', 'not the current one'));
   attempt.run.record.kill = { kind: 'request', message: 'Kill requested' };

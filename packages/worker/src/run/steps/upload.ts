@@ -81,9 +81,12 @@ async function deliver(
   }
 }
 
-/** Refused for good. A run that was killed here already is not told once more that it belongs to another attempt. */
+/**
+ * Refused for good. A run that the server had killed is not told once more that it belongs to another attempt; one that has passed a
+ * limit is.
+ */
 function isFinal(error: unknown, { kill }: Pick<RunRecord, 'kill'>): boolean {
-  return isRefusal(error) && (!isInTheWay(error) || (kill !== null && isStale(error)));
+  return isRefusal(error) && (!isInTheWay(error) || (kill?.kind === 'request' && isStale(error)));
 }
 
 /**
