@@ -5,7 +5,7 @@ import { StorageFullError } from '@sheaf/trees';
 import { SheafError } from '@sheaf/wire';
 import { expect, it } from 'vitest';
 import { DependencyProblem } from '../cache/dependency.ts';
-import { causeOf, causeOfDependency } from './causes.ts';
+import { causeOf, causeOfDependency, causeOfStart } from './causes.ts';
 import { RunFailure } from './interruption.ts';
 import { endedFromOutside, hasFilledDisk } from './outcome.ts';
 
@@ -44,6 +44,19 @@ it.each([
   ['is in trouble at the server', new SheafError('internal', 'x'), 'dependency-unreachable'],
 ] as const)('a dependency that %s', (_, error, cause) => {
   expect(causeOfDependency(error)).toBe(cause);
+});
+
+it.each([
+  [
+    'a supervisor without a word',
+    new RuntimeError('its supervisor ended at once', { userError: false }),
+    'engine-failed',
+    'disk-full',
+  ],
+  ['nobody knows what', new Error('x'), 'unexpected', 'disk-full'],
+  ['an image that is refused', new ImageError('x', { transient: false }), 'image-refused', 'image-refused'],
+] as const)('a start that fails because of %s, with room and without', (_, error, usual, full) => {
+  expect([causeOfStart(error, false), causeOfStart(error, true)]).toEqual([usual, full]);
 });
 
 it('tells ends from outside from those of the command', () => {

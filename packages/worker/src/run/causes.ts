@@ -17,6 +17,12 @@ export function causeOf(error: unknown, otherwise: FailureCause): FailureCause {
   return lostFiles.has(systemCode(error) ?? '') ? 'directory-lost' : otherwise;
 }
 
+/** Without room, what starts a command may end without a word of why. @param metFullDisk nothing could be written meanwhile */
+export function causeOfStart(error: unknown, metFullDisk: boolean): FailureCause {
+  const cause = causeOf(error, 'unexpected');
+  return metFullDisk && (cause === 'engine-failed' || cause === 'unexpected') ? 'disk-full' : cause;
+}
+
 /** A dependency that is not there, or may not be read, is not there for other workers either; all else may be the worker's own. */
 export function causeOfDependency(error: unknown): FailureCause {
   if (isDiskFull(error)) return 'disk-full';

@@ -7,8 +7,8 @@ import { pauseAfter } from '../back-off.ts';
 import { messageOf } from '../errors.ts';
 import type { HeldRun } from './held-run.ts';
 import { Interruption, RunFailure } from './interruption.ts';
-import { causeOf } from './causes.ts';
-import { blame, type RunRecord, type Step } from './record.ts';
+import { causeOf, causeOfStart } from './causes.ts';
+import { blame, type Step } from './record.ts';
 import { collect } from './steps/collect.ts';
 import { clearAway, finish } from './steps/finish.ts';
 import { prepare } from './steps/prepare.ts';
@@ -53,9 +53,10 @@ export async function executeRun(run: HeldRun, tools: RunTools, gone: () => void
     } catch (error) {
       tools.shutdown.throwIfAborted();
       failures += 1;
+      run.metFullDisk ||= await tools.diskIsFull();
       if (error instanceof Interruption) next = afterInterruption(run);
       else if (error instanceof RunFailure || failures >= patience[step])
-        next = afterFailure(run.record, step, error);
+        next = afterFailure(run, step, error);
       else {
         await pause(attempt, failures, error);
         continue;
@@ -132,13 +133,14 @@ function afterInterruption(run: HeldRun): Step {
   }
 }
 
-function afterFailure(record: RunRecord, step: WorkingStep, error: unknown): Step {
+function afterFailure(run: HeldRun, step: WorkingStep, error: unknown): Step {
+  const { record } = run;
   const message = messageOf(error);
   switch (step) {
     case 'prepare':
     case 'start':
       record.failure = error instanceof RunFailure ? message : `Cannot start container: ${message}`;
-      blame(record, causeOf(error, 'unexpected'));
+      blame(record, causeOfStart(error, run.metFullDisk));
       return 'finish';
     case 'watch':
       // What the command has written until now is still worth having.
