@@ -158,6 +158,23 @@ it('takes nothing away from runs that go on while a worker is started anew, list
   expect([isThere(damaged), isThere(unlisted)]).toEqual([false, false]);
 });
 
+it('keeps what was fetched anew in the place of what an earlier worker did not live to list', async () => {
+  const first = await bench.cache();
+  const { name } = await get(first, 'one', 'bundle', entry);
+  await first.settle();
+  rmSync(join(bench.directory, 'index.json'));
+  const second = await bench.cache({ mounted: [name] });
+  second.hold('one', [name]);
+  const anew = statSync((await get(second, 'two', 'bundle', entry)).path).ino;
+
+  second.release('one');
+  second.release('two');
+  await second.settle();
+
+  expect(readdirSync(join(bench.directory, 'entries'))).toEqual([name]);
+  expect(isThere(anew)).toBe(true);
+});
+
 it('removes what an earlier worker did not live to list as soon as the last run that has it mounted has ended', async () => {
   const first = await bench.cache();
   const { name, path } = await get(first, 'one', 'bundle', entry);
