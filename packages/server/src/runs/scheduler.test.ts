@@ -38,6 +38,21 @@ describe('the scheduler', () => {
     isBusy = false;
   });
 
+  it('looks again at a run that was changed without a word, and only at that', async () => {
+    const uuid = await createBundle(server);
+    await untilState(server, uuid, ['staged']);
+    const { backlog } = server.execution;
+    await until(async () => (backlog.runs.get(uuid) === undefined ? undefined : true), 'it is known');
+    const { queries } = server.services.database;
+    await queries.updateTable('bundle').set({ version: 99 }).where('uuid', '=', uuid).execute();
+    const { lookedOver } = backlog;
+
+    const message = await scriptedWorker(server).next('run');
+
+    expect(message.bundle.uuid).toBe(uuid);
+    expect(backlog.lookedOver).toBe(lookedOver);
+  });
+
   it('goes on when the time is set while a pass runs', async () => {
     const { events } = server.services;
     events.emit({ type: 'worker.changed', userId: 'x', workerId: 'x' });
