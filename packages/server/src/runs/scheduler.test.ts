@@ -53,6 +53,23 @@ describe('the scheduler', () => {
     expect(backlog.lookedOver).toBe(lookedOver);
   });
 
+  it('forgets a run that cannot start any more and has been ended without a word', async () => {
+    const { id } = await server.createUser({ name: 'bob' });
+    const uuid = await createBundle(server, { as: 'bob', metadata: { request_queue: 'nobody' } });
+    await untilState(server, uuid, ['staged']);
+    const { backlog } = server.execution;
+    await until(async () => (backlog.runs.get(uuid) === undefined ? undefined : true), 'it is known');
+    const { database, events } = server.services;
+    await database.queries.updateTable('bundle').set({ state: 'killed' }).where('uuid', '=', uuid).execute();
+    await database.queries.deleteFrom('user').where('id', '=', id).execute();
+    const { lookedOver } = backlog;
+
+    events.emit({ type: 'worker.changed', userId: 'x', workerId: 'x' });
+
+    await until(async () => (backlog.runs.get(uuid) === undefined ? true : undefined), 'it is forgotten');
+    expect(backlog.lookedOver).toBe(lookedOver);
+  });
+
   it('goes on when the time is set while a pass runs', async () => {
     const { events } = server.services;
     events.emit({ type: 'worker.changed', userId: 'x', workerId: 'x' });
