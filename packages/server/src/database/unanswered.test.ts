@@ -72,6 +72,17 @@ describe.each(databases)('writes whose answer nobody needs (%s)', (database) => 
     expect(await stored('part')).toEqual(['part-four', 'part-one']);
   });
 
+  it('are forgotten when the work is given up before anybody has waited for them', async () => {
+    const work = server.services.unitOfWork(async (unit) => {
+      await set(unit, 'given-up', null);
+      throw new Error('thought better of it');
+    });
+    await expect(work).rejects.toThrow();
+
+    await server.services.unitOfWork((unit) => set(unit, 'given-anew'));
+    expect(await stored('given')).toEqual(['given-anew']);
+  });
+
   it('are undone with the rest', async () => {
     const work = server.services.unitOfWork(async (unit) => {
       await set(unit, 'undone');
